@@ -35,6 +35,12 @@ arena_release(struct arena *a)
 	*a = (struct arena){ 0 };
 }
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
+
 #ifdef __SANITIZE_ADDRESS__
 
 char *
@@ -81,8 +87,10 @@ arena_alloc(struct arena *a, size_t n)
 	size_t misfit = (size_t)a->next % alignof(max_align_t);
 	size_t pad = misfit != 0 ? alignof(max_align_t) - misfit : 0;
 
-	if (n + pad > a->left)
-		return arena_bytes(a, n); /* a new chunk, which begins aligned */
+	if (n + pad > a->left) {
+		a->left = 0; /* so that a new chunk is made, which begins aligned */
+		return arena_bytes(a, n);
+	}
 	return arena_bytes(a, n + pad) + pad;
 }
 

@@ -1,0 +1,114 @@
+# make            build the program and the bindings whose language is installed
+# make run        install what is missing, build, serve the demo on 127.0.0.1:8000
+# make test       install what is missing, build, run all tests
+# make bench      compare with other servers, in one run
+# make install    under PREFIX (/usr/local) below DESTDIR
+# Others: uninstall format clean deps. Variants, each in a folder of its own:
+# make CC=clang, make SANITIZE=address,undefined. V=1 shows the commands.
+
+VERSION = 0.1.0
+PREFIX ?= /usr/local
+CFLAGS ?= -O2 -g
+SHELL = /bin/bash
+
+empty :=
+space := $(empty) $(empty)
+comma := ,
+ifneq ($(origin CC),default)
+VARIANT := $(addprefix -,$(filter-out gcc cc,$(notdir $(firstword $(CC)))))
+else
+CC = gcc
+endif
+VARIANT := $(VARIANT)$(addprefix -,$(subst $(comma),-,$(SANITIZE)))
+BUILD ?= build$(VARIANT)
+
+OWN_CPPFLAGS = -I. -D_GNU_SOURCE -DALICORN_VERSION='"$(VERSION)"' -MMD -MP
+OWN_CFLAGS = -std=c17 -fPIC -fvisibility=hidden -fno-strict-aliasing -Wall -Wextra \
+	-Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings \
+	-Wpointer-arith -Wvla -Wformat=2 -fstack-protector-strong
+OWN_LDFLAGS = -Wl,-z,relro,-z,now
+ifneq ($(SANITIZE),)
+OWN_CFLAGS += -fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=undefined
+OWN_LDFLAGS += -fsanitize=$(SANITIZE)
+else
+OWN_CPPFLAGS += -D_FORTIFY_SOURCE=2
+endif
+
+# llhttp: the library where there is one, else the C sources of Debian's node-llhttp.
+ifeq ($(shell pkg-config --exists libllhttp && echo yes),yes)
+LLHTTP_CFLAGS := $(shell pkg-config --cflags libllhttp)
+LLHTTP_LIBS := $(shell pkg-config --libs libllhttp)
+else
+LLHTTP_SOURCES := $(wildcard /usr/share/llhttp/*.c)
+LLHTTP_CFLAGS := -isystem /usr/share/include/llhttp -DLLHTTP_STRICT_MODE=1
+endif
+LLHTTP_OBJECTS := $(patsubst /usr/share/llhttp/%.c,$(BUILD)/llhttp/%.o,$(LLHTTP_SOURCES))
+
+CONFIG_LIBS := $(shell pkg-config --libs libconfig)
+PYTHON_CFLAGS := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags python3-embed 2>/dev/null))
+PYTHON_LIBS := $(shell pkg-config --libs python3-embed 2>/dev/null)
+
+objects = $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard $(addsuffix /*.c,$(1)))))
+PROTOCOLS := $(call objects,protocols)
+GATEWAY := $(call objects,gateway gateway/config gateway/common gateway/arbiter \
+	gateway/worker gateway/logger)
+UNIT_TESTS := $(call objects,tests/unit)
+CODECS := $(patsubst %,$(BUILD)/protocols/%.o,fastcgi buffer)
+
+# A binding is built when its language is installed.
+BINDINGS := c fastcgi
+ifneq ($(PYTHON_LIBS),)
+BINDINGS += python
+endif
+BINDING_FILES := $(BINDINGS:%=$(BUILD)/%.so)
+DEMO_FILES := $(patsubst conf.d/demo/%.c,$(BUILD)/apps/%.so,$(wildcard conf.d/demo/*.c))
+
+Q = $(if $(V),,@)
+say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
+
+all: $(BUILD)/alicorn $(BINDING_FILES) $(DEMO_FILES)
+ifeq ($(PYTHON_LIBS),)
+	@echo "python: not built, install python3-dev (make deps)"
+endif
+
+$(BUILD)/alicorn: $(GATEWAY) $(PROTOCOLS) $(LLHTTP_OBJECTS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(OWN_CFLAGS) $(LDFLAGS) $(OWN_LDFLAGS) -rdynamic -pie -o $@ $^ \
+		$(CONFIG_LIBS) $(LLHTTP_LIBS) -ldl -lpthread $(LDLIBS)
+
+$(BUILD)/python.so: BINDING_LIBS = $(PYTHON_LIBS)
+$(BUILD)/bindings/python/%.o: OWN_CFLAGS += $(PYTHON_CFLAGS)
+$(BUILD)/protocols/%.o: OWN_CFLAGS += $(LLHTTP_CFLAGS)
+$(BUILD)/fastcgi.so: $(CODECS)
+
+.SECONDEXPANSION:
+$(BINDING_FILES): $(BUILD)/%.so: $$(call objects,bindings/%)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(OWN_CFLAGS) $(LDFLAGS) $(OWN_LDFLAGS) -shared -o $@ $^ \
+		$(BINDING_LIBS) $(LDLIBS)
+
+$(DEMO_FILES): $(BUILD)/apps/%.so: conf.d/demo/%.c gateway/alicorn.h
+	$(call say,APP,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -std=c17 -Igateway -fPIC -shared $(OWN_LDFLAGS) -o $@ $<
+
+$(BUILD)/unit: $(UNIT_TESTS) $(filter-out $(BUILD)/gateway/main.o,$(GATEWAY)) \
+		$(PROTOCOLS) $(LLHTTP_OBJECTS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(OWN_CFLAGS) $(LDFLAGS) $(OWN_LDFLAGS) -rdynamic -o $@ $^ \
+		$$(pkg-config --libs check) $(CONFIG_LIBS) $(LLHTTP_LIBS) -ldl $(LDLIBS)
+
+$(BUILD)/%.o: %.c
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(OWN_CPPFLAGS) $(CFLAGS) $(OWN_CFLAGS) -c -o $@ $<
+
+$(BUILD)/llhttp/%.o: /usr/share/llhttp/%.c
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -fPIC -fvisibility=hidden -w $(LLHTTP_CFLAGS) -c -o $@ $<
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+.PHONY: all
+.DELETE_ON_ERROR:

@@ -1,0 +1,263 @@
+/*
+ * alicorn.h: the interface between the gateway and applications, of any language.
+ *
+ * CGI in its words (RFC 3875), WSGI in its meaning (PEP 3333). Bindings, which run
+ * applications of one language, and applications written in C use the same calls.
+ * Documented in alicorn(3).
+ *
+ * A request belongs to the gateway. A pointer that a call returns lives until the request
+ * ends, unless its comment says otherwise; what is passed in is copied where it must live
+ * longer than the call. Every call is made in the thread in which handle() was called, or
+ * in which a watcher or timer fires; that is one and the same thread.
+ */
+#ifndef ALICORN_H
+#define ALICORN_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#pragma GCC visibility push(default)
+
+/* Grows when a call is added; a binding that was built for a greater number than the
+ * server's is refused with a message. */
+#define AL_ABI 1
+
+struct al_request;
+
+/* What handle() returns. */
+enum al_result {
+	AL_ERROR = -1,	/* failed: 500 if nothing was sent, else the connection is cut */
+	AL_DONE = 0,	/* the response is complete */
+	AL_PENDING = 1, /* goes on through watchers and timers until al_finish() */
+};
+
+/* What iterate() returns. */
+enum al_iteration {
+	AL_AGAIN = 0, /* call again soon; requests come first */
+	AL_PAUSE = 1, /* call again after the next request */
+};
+
+enum al_level { AL_CRITICAL, AL_LOG_ERROR, AL_WARNING, AL_INFO, AL_DEBUG };
+
+/* Moments that a binding may want to know of. Those in brackets have a request. */
+enum al_hook {
+	AL_WORKER_INIT,	 /* the application is loaded, no request was taken yet */
+	AL_WORKER_EXIT,	 /* the last request is answered, the process ends next */
+	AL_PRE_REQUEST,	 /* [request] complete, handle() comes next */
+	AL_POST_REQUEST, /* [request] answered, or failed; it ends next */
+};
+
+/*
+ * A binding is a shared object that exports one of these as `al_binding`. Members that it
+ * does not need are NULL; all but load and handle are optional.
+ */
+struct al_binding {
+	uint32_t abi;	  /* AL_ABI */
+	uint32_t flags;	  /* enum al_binding_flags */
+	const char *name; /* "python" */
+
+	/* Loads the application; the target is what stands behind "python:". Returns NULL
+	 * and sets *app, or says in one line why not; the text is never freed. */
+	const char *(*load)(const char *target, void **app);
+
+	/* Answers one complete request; returns enum al_result. */
+	int (*handle)(void *app, struct al_request *req);
+
+	/* Work between requests; returns enum al_iteration. */
+	int (*iterate)(void *app);
+
+	void (*hook)(void *app, enum al_hook hook, struct al_request *req);
+
+	/* The worker ends; the application's own clean-up. */
+	void (*unload)(void *app);
+};
+
+/* Defined by a binding, not by the gateway. */
+extern const struct al_binding al_binding;
+
+enum al_binding_flags {
+	/* handle() returns soon in any case, and goes on by AL_PENDING. */
+	AL_EVENT_DRIVEN = 1,
+};
+
+/*
+ * A C application is a shared object that exports al_handle and, if it needs them,
+ * al_worker_init, al_worker_exit and al_iterate. The pointer is the application's own:
+ * al_worker_init may set it, the others are given it. al_worker_init returns NULL, or says
+ * in one line why the application cannot run.
+ */
+int al_handle(void *app, struct al_request *req);
+const char *al_worker_init(void **app);
+void al_worker_exit(void *app);
+int al_iterate(void *app);
+
+/* ---- The environ ---------------------------------------------------------------- */
+
+/*
+ * One variable of the environ: REQUEST_METHOD, SCRIPT_NAME, PATH_INFO, QUERY_STRING,
+ * CONTENT_TYPE, CONTENT_LENGTH, SERVER_NAME, SERVER_PORT, SERVER_PROTOCOL,
+ * SERVER_SOFTWARE, GATEWAY_INTERFACE, REMOTE_ADDR, REMOTE_PORT, REQUEST_SCHEME,
+ * REQUEST_URI, RAW_URI, HTTPS, and HTTP_* for the other header fields. Both texts are
+ * NUL-terminated and hold no other NUL.
+ */
+struct al_var {
+	const char *name;
+	const char *value;
+	uint32_t name_len;
+	uint32_t value_len;
+	/* The same name has the same id in every request of a process, so that a binding
+	 * can keep its own form of the name; below AL_VAR_IDS. 0: a name without an id. */
+	uint32_t id;
+};
+
+#define AL_VAR_IDS 128
+
+/* The value of a variable, or NULL where the request has none of that name. */
+const char *al_env(struct al_request *req, const char *name);
+
+/* All variables, each name once; n is set to their number. */
+const struct al_var *al_env_all(struct al_request *req, size_t *n);
+
+/* "http" or "https" (wsgi.url_scheme). */
+const char *al_scheme(struct al_request *req);
+
+/* More than one process, or thread, may run the application (wsgi.multiprocess,
+ * wsgi.multithread). */
+bool al_multiprocess(void);
+bool al_multithread(void);
+
+/* ---- The request body ----------------------------------------------------------- */
+
+/* The body is received before handle() is called, chunked ones too; these never wait. */
+
+/* The length of the body in bytes, 0 when there is none. */
+uint64_t al_body_length(struct al_request *req);
+
+/* Up to n bytes into buf; 0 at the end, -1 when the spool file cannot be read (errno). */
+ssize_t al_read(struct al_request *req, void *buf, size_t n);
+
+/* The same up to and with the next LF. */
+ssize_t al_readline(struct al_request *req, void *buf, size_t n);
+
+/* The whole body in memory, or NULL when it was spooled to a file (or is empty). Does not
+ * move what al_read reads next. */
+const void *al_body_memory(struct al_request *req);
+
+/* A descriptor of the spool file, or -1 when the body is in memory. It stays the
+ * gateway's: read it with pread(), do not close it. */
+int al_body_fd(struct al_request *req);
+
+/* ---- The response --------------------------------------------------------------- */
+
+/* A length of 0 stands for a NUL-terminated text, whose length is taken. */
+struct al_header {
+	const char *name;
+	const char *value;
+	size_t name_len;
+	size_t value_len;
+};
+
+/*
+ * The status ("200 OK"; the reason may be missing) and header fields. Sends nothing yet;
+ * called again before the first byte was sent it replaces them. Hop-by-hop fields
+ * (RFC 9110 section 7.6.1) are left out: framing is the gateway's business.
+ * Returns 0, or -1 and says why in the log, with errno EINVAL: the status is not one, a
+ * name is no token, a value holds CR, LF or NUL (RFC 9110 section 5.5), or two
+ * Content-Lengths differ; EALREADY: something was sent.
+ */
+int al_start(struct al_request *req, const char *status, const struct al_header *headers,
+	size_t n);
+
+/*
+ * Some of the body. Small pieces are gathered; what the client does not take at once is
+ * copied and sent later. Waits only when more than `response_buffer_size` bytes are queued,
+ * and never for event-driven bindings (see al_queued). Bytes beyond Content-Length are
+ * dropped and logged once. Returns 0, or -1 when the client has gone (EPIPE, ETIMEDOUT) or
+ * al_start was not called (EINVAL).
+ */
+int al_write(struct al_request *req, const void *data, size_t n);
+
+/* Sends what is gathered now, the head too. Returns as al_write. */
+int al_flush(struct al_request *req);
+
+/*
+ * A part of a file as the next piece of the body; length -1 means to its end. The
+ * descriptor is duplicated, its position is neither used nor moved. Returns as al_write,
+ * also -1 with the errno of dup() or fstat().
+ */
+int al_sendfile(struct al_request *req, int fd, off_t offset, off_t length);
+
+/* True once a byte of the response has left for the client. */
+bool al_sent(struct al_request *req);
+
+/* ---- Event-driven applications -------------------------------------------------- */
+
+/* Ends a request whose handle() returned AL_PENDING: AL_DONE or AL_ERROR. After AL_ERROR
+ * with nothing sent the client gets `status`, such as 502 (0: 500). The request must not
+ * be used afterwards. */
+void al_finish(struct al_request *req, enum al_result result, int status);
+
+/* Bytes that wait for the client. Above al_queue_limit() an event-driven binding should
+ * stop producing until the drain call. */
+size_t al_queued(struct al_request *req);
+size_t al_queue_limit(void);
+
+struct al_pending {
+	/* The queue has been emptied. May be NULL. */
+	void (*drained)(struct al_request *req, void *arg);
+	/* The client has gone or a time limit passed: give up at once. The request must
+	 * not be used afterwards; al_finish() is not called for it. */
+	void (*aborted)(struct al_request *req, void *arg);
+};
+
+/* Set these before handle() returns AL_PENDING; the table is not copied. */
+void al_pending(struct al_request *req, const struct al_pending *calls, void *arg);
+
+enum al_events { AL_READABLE = 1, AL_WRITABLE = 2, AL_CLOSED = 4 };
+
+struct al_watch;
+typedef void al_watch_fn(struct al_watch *watch, unsigned events, void *arg);
+
+/* Calls fn when the state of the descriptor changes to readable or writable: edge
+ * triggered, so read or write until EAGAIN. NULL and errno when it cannot be watched. The
+ * descriptor stays the caller's and must be open until al_unwatch, which frees. */
+struct al_watch *al_watch(int fd, al_watch_fn *fn, void *arg);
+void al_unwatch(struct al_watch *watch);
+
+struct al_timer;
+typedef void al_timer_fn(void *arg);
+
+/* Calls fn once, after that many milliseconds; NULL when memory is out. al_timer_free
+ * before or after it fired; al_timer_reset to begin anew. */
+struct al_timer *al_timer_new(unsigned ms, al_timer_fn *fn, void *arg);
+void al_timer_reset(struct al_timer *timer, unsigned ms);
+void al_timer_free(struct al_timer *timer);
+
+/* ---- The rest ------------------------------------------------------------------- */
+
+/* A line for the log. With a request (or NULL) it carries what tells the request apart.
+ * Control bytes are escaped. */
+void al_log(struct al_request *req, enum al_level level, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Value i of a setting of this application, as text, such as al_option("chdir", 0); NULL
+ * beyond the last, and for an unknown or unset one. Lives as long as the process. */
+const char *al_option(const char *name, size_t i);
+
+/* "alicorn/0.1.0" (SERVER_SOFTWARE). */
+const char *al_version(void);
+
+#pragma GCC visibility pop
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

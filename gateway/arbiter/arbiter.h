@@ -1,0 +1,28 @@
+/*
+ * The arbiter: the supervising process. It knows processes, sockets, signals and settings;
+ * no HTTP and no language. Once its loop runs it does not exit on an error that it can log.
+ */
+#ifndef ARBITER_ARBITER_H
+#define ARBITER_ARBITER_H
+
+#include "gateway/common/heritage.h"
+#include "gateway/config/config.h"
+#include "protocols/slice.h"
+
+/* What the arbiter is given by main, which alone knows both sides. */
+struct arbiter_job {
+	/* Reads the configuration anew, for HUP: NULL and the reasons when it is bad. */
+	struct config *(*reload)(void *arg, struct buffer *errors);
+	void *arg;
+
+	/* What a worker does. */
+	worker_fn *worker;
+
+	/* Written to the client of a worker that is too stuck to answer by itself. */
+	struct slice timeout_answer;
+};
+
+/* Runs until it is told to stop; takes the configuration over. Returns the exit status. */
+int arbiter_run(struct config *config, const struct arbiter_job *job);
+
+#endif

@@ -1,0 +1,54 @@
+/*
+ * What a child process gets from the arbiter: the border between the two sides. The
+ * arbiter's side fills it in; the worker's side reads it. Neither includes the other.
+ */
+#ifndef COMMON_HERITAGE_H
+#define COMMON_HERITAGE_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "gateway/common/slot.h"
+#include "gateway/config/settings.h"
+
+/* One listening socket, non-blocking. */
+struct listener {
+	int fd;
+	struct address address;
+};
+
+struct heritage {
+	const struct server_settings *server;
+	const struct app_settings *app;
+	const char *target; /* what the binding loads; of a managed program its address */
+	const struct listener *const *listeners;
+	size_t n_listeners;
+	struct slot *slot;   /* this worker's own row */
+	int channel;	     /* to the arbiter, non-blocking */
+	unsigned age;	     /* 1 for the first worker ever started, then 2, … */
+	unsigned generation; /* of the configuration */
+};
+
+/* Runs in the child, after the fork, with default signals and nothing blocked; returns the
+ * exit status. */
+typedef int worker_fn(const struct heritage *h);
+
+/* What travels over the channel: imsg types. */
+enum message {
+	/* worker to arbiter */
+	MESSAGE_READY = 1, /* the application is loaded */
+	MESSAGE_FAILED,	   /* it cannot be loaded; the payload is the reason, a text */
+	/* arbiter to worker */
+	MESSAGE_SERVE, /* begin to accept: the generation is committed */
+};
+
+/* Exit statuses, of the program and of a child. */
+enum exit_status {
+	EXIT_DONE = 0,
+	EXIT_CONFIG = 1, /* configuration, pidfile, address in use */
+	EXIT_USAGE = 2,	 /* command line */
+	EXIT_BOOT = 3,	 /* the workers of a pool died before one was ready */
+	EXIT_LOAD = 4,	 /* an application could not be loaded */
+};
+
+#endif

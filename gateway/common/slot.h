@@ -1,0 +1,52 @@
+/*
+ * A slot is a worker's row in memory that the arbiter and all workers share. Its worker
+ * writes, the arbiter reads; the members are single values, each valid by itself, so no
+ * lock is needed. Slots are whole cache lines: no two workers write to one line.
+ */
+#ifndef COMMON_SLOT_H
+#define COMMON_SLOT_H
+
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { SLOT_LINE = 64, SLOT_REQUEST = 192 };
+
+enum slot_state { SLOT_FREE, SLOT_BOOTING, SLOT_READY, SLOT_SERVING, SLOT_DRAINING };
+
+/* Why the arbiter is about to end the worker; its last words depend on it. */
+enum slot_verdict { VERDICT_NONE, VERDICT_TIMEOUT };
+
+struct slot {
+	alignas(SLOT_LINE) _Atomic int pid;
+	_Atomic int state;   /* enum slot_state */
+	_Atomic int verdict; /* enum slot_verdict, written by the arbiter */
+
+	/* The request in the application. busy_since is CLOCK_MONOTONIC in milliseconds, 0
+	 * when there is none; client is the descriptor, in the worker, that a last answer
+	 * can still be written to, -1 when something was sent or there is none. */
+	_Atomic uint64_t busy_since;
+	_Atomic int client;
+
+	_Atomic uint64_t requests;
+	_Atomic uint32_t connections;
+
+	/* "GET /path", cut, NUL-terminated. Only for the log: may be torn. */
+	char request[SLOT_REQUEST];
+};
+
+struct slots {
+	struct slot *rows;
+	size_t n;
+};
+
+/* Shared, anonymous memory for n slots; -1 and errno. */
+int slots_init(struct slots *s, size_t n);
+void slots_release(struct slots *s);
+
+/* A free row, cleared and taken, or NULL. */
+struct slot *slots_take(struct slots *s);
+void slot_give_back(struct slot *slot);
+
+#endif

@@ -1,0 +1,48 @@
+/*
+ * A configuration: everything that the command line, the environment and the files say,
+ * checked. Order of strength: built-in < file < ALICORN_CMD_ARGS < command line.
+ */
+#ifndef CONFIG_CONFIG_H
+#define CONFIG_CONFIG_H
+
+#include <stddef.h>
+
+#include "gateway/config/settings.h"
+#include "protocols/arena.h"
+#include "protocols/buffer.h"
+
+/* What the command line asks for. */
+enum config_action {
+	CONFIG_RUN,
+	CONFIG_CHECK,	/* --check-config */
+	CONFIG_PRINT,	/* --print-config */
+	CONFIG_HELP,	/* --help */
+	CONFIG_VERSION, /* --version */
+};
+
+struct config {
+	struct arena memory; /* all of it lives here */
+	enum config_action action;
+	struct server_settings server;
+	struct app_settings *apps; /* in the order of the file; at least one when run */
+	size_t n_apps;
+};
+
+/*
+ * Reads everything anew, also at a reload: the arguments are those of main(). Returns NULL
+ * and says in `errors` what is wrong, a line for each fault, with file and line where there
+ * is one.
+ */
+struct config *config_load(int argc, char *const *argv, struct buffer *errors)
+	__attribute__((warn_unused_result));
+
+void config_free(struct config *c);
+
+/* The configuration as a libconfig file that reads back the same; each value is followed
+ * by a comment that says where it came from. */
+void config_print(const struct config *c, struct buffer *out);
+
+/* The text of --help, from the tables. */
+void config_help(struct buffer *out);
+
+#endif

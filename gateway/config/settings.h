@@ -1,0 +1,113 @@
+/*
+ * The settings as structs, and the tables that describe them, made of settings.def.
+ */
+#ifndef CONFIG_SETTINGS_H
+#define CONFIG_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "gateway/config/address.h"
+#include "gateway/config/target.h"
+#include "protocols/arena.h"
+#include "protocols/buffer.h"
+
+struct text_list {
+	const char *const *items;
+	size_t n;
+};
+
+typedef int64_t setting_int;
+typedef uint64_t setting_size;
+typedef bool setting_bool;
+typedef const char *setting_str;
+typedef struct text_list setting_list;
+
+#define SETTING_TYPE_INT setting_int
+#define SETTING_TYPE_SIZE setting_size
+#define SETTING_TYPE_BOOL setting_bool
+#define SETTING_TYPE_STR setting_str
+#define SETTING_TYPE_LIST setting_list
+
+enum setting_type { SETTING_INT, SETTING_SIZE, SETTING_BOOL, SETTING_STR, SETTING_LIST };
+
+enum server_setting {
+#define SERVER(name, ...) SERVER_##name,
+#define APP(name, ...)
+#include "gateway/config/settings.def"
+#undef SERVER
+#undef APP
+	SERVER_SETTINGS
+};
+
+enum app_setting {
+#define SERVER(name, ...)
+#define APP(name, ...) APP_##name,
+#include "gateway/config/settings.def"
+#undef SERVER
+#undef APP
+	APP_SETTINGS
+};
+
+/* Where a value came from: "default", "command line", "ALICORN_CMD_ARGS", "$PORT", or a
+ * file, with its line. */
+struct origin {
+	const char *source;
+	unsigned line; /* 0: no file */
+};
+
+struct server_settings {
+#define SERVER(name, type, ...) SETTING_TYPE_##type name;
+#define APP(name, ...)
+#include "gateway/config/settings.def"
+#undef SERVER
+#undef APP
+	struct origin origins[SERVER_SETTINGS];
+};
+
+struct app_settings {
+#define SERVER(name, ...)
+#define APP(name, type, ...) SETTING_TYPE_##type name;
+#include "gateway/config/settings.def"
+#undef SERVER
+#undef APP
+	struct origin origins[APP_SETTINGS];
+
+	/* What follows is derived from the above. */
+	const char *name;	   /* "shop"; "default" in the short form */
+	struct target what;	   /* of target */
+	struct address *addresses; /* of bind, as many */
+};
+
+struct setting {
+	const char *name;
+	enum setting_type type;
+	size_t offset; /* of the member in its struct */
+	char letter;
+	const char *flag;
+	const char *fallback; /* the default, as text */
+	int64_t min, max;
+	const char *value;
+	const char *help;
+};
+
+extern const struct setting server_table[SERVER_SETTINGS];
+extern const struct setting app_table[APP_SETTINGS];
+
+/* The row of that name in a table of n rows, or -1. */
+int setting_find(const struct setting *table, size_t n, const char *name);
+
+/*
+ * Sets the member of `settings` (the struct of the row's table) from text. A list gets one
+ * more item, or is emptied first when `replace` is set. The text is copied into the arena.
+ * Returns NULL, or what is wrong with it: "not a whole number from 1 to 4096".
+ */
+const char *setting_parse(const struct setting *row, void *settings, const char *text,
+	bool replace, struct arena *memory);
+
+/* Value i of a setting as text, into `text`; false beyond the last one or when unset. */
+bool setting_text(const struct setting *row, const void *settings, size_t i,
+	struct buffer *text);
+
+#endif

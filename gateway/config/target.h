@@ -1,0 +1,27 @@
+/*
+ * What an application's target names: the binding that runs it, told by its prefix or its
+ * shape, and what the binding is to load.
+ *
+ *   python:MODULE:CALLABLE  MODULE:CALLABLE  MODULE  FILE.py   python
+ *   c:FILE.so  FILE.so  FILE.so:FUNCTION                       c
+ *   fcgi://HOST:PORT  fcgi:unix:PATH                           fastcgi
+ *   fcgi-exec:PROGRAM ARGUMENT ...                             fastcgi, with its program
+ */
+#ifndef CONFIG_TARGET_H
+#define CONFIG_TARGET_H
+
+#include "protocols/arena.h"
+
+struct target {
+	const char *binding; /* "python": the file python.so */
+	const char *spec;    /* what the binding's load() is given */
+	/* A program that the arbiter runs and supervises and the binding talks to:
+	 * NULL-terminated arguments; NULL: none. The binding is then given the address of
+	 * the program's socket. */
+	const char *const *command;
+};
+
+/* Returns NULL, or what is wrong with the target. */
+const char *target_parse(struct target *t, const char *text, struct arena *memory);
+
+#endif

@@ -1,0 +1,42 @@
+/*
+ * Lines for the log. One line per event, written whole:
+ *   [2026-11-21 09:30:00 +0000] [pid] [INFO] text
+ * Control bytes are escaped, so that no peer writes to a terminal. A message says what was
+ * attempted, on what, and why it failed. An error is logged once, where it is handled.
+ */
+#ifndef LOGGER_LOG_H
+#define LOGGER_LOG_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+
+enum log_level { LOG_LEVEL_CRITICAL, LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO,
+	LOG_LEVEL_DEBUG };
+
+/* Opens the log: "-" is stderr. NULL, or why not, and then the old one stays. */
+const char *log_open(const char *path);
+
+/* Opens the same path anew, after it was renamed. */
+void log_reopen(void);
+
+/* "info" and so on; false when it is none. */
+bool log_level_parse(const char *name, enum log_level *level);
+
+void log_set_level(enum log_level level);
+bool log_enabled(enum log_level level);
+
+/* The descriptor, for what becomes an application's stderr. */
+int log_fd(void);
+
+void log_line(enum log_level level, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+void log_vline(enum log_level level, const char *format, va_list args)
+	__attribute__((format(printf, 2, 0)));
+
+#define log_critical(...) log_line(LOG_LEVEL_CRITICAL, __VA_ARGS__)
+#define log_error(...) log_line(LOG_LEVEL_ERROR, __VA_ARGS__)
+#define log_warning(...) log_line(LOG_LEVEL_WARNING, __VA_ARGS__)
+#define log_info(...) log_line(LOG_LEVEL_INFO, __VA_ARGS__)
+#define log_debug(...) log_line(LOG_LEVEL_DEBUG, __VA_ARGS__)
+
+#endif

@@ -1,0 +1,17 @@
+/*
+ * The worker's side: what the arbiter runs in a child, and the answer that is given on
+ * behalf of a worker that cannot give one any more.
+ */
+#ifndef WORKER_WORKER_H
+#define WORKER_WORKER_H
+
+#include "gateway/common/heritage.h"
+#include "protocols/slice.h"
+
+/* A worker_fn. */
+int worker_run(const struct heritage *h);
+
+/* A complete 504 response, for struct arbiter_job. */
+struct slice worker_timeout_answer(void);
+
+#endif
