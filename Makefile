@@ -62,6 +62,7 @@ BINDINGS += python
 endif
 BINDING_FILES := $(BINDINGS:%=$(BUILD)/%.so)
 DEMO_FILES := $(patsubst conf.d/demo/%.c,$(BUILD)/apps/%.so,$(wildcard conf.d/demo/*.c))
+TEST_FILES := $(patsubst tests/apps/%.c,$(BUILD)/apps/%.so,$(wildcard tests/apps/*.c))
 
 Q = $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
@@ -87,7 +88,8 @@ $(BINDING_FILES): $(BUILD)/%.so: $$(call objects,bindings/%)
 	$(Q)$(CC) $(CFLAGS) $(OWN_CFLAGS) $(LDFLAGS) $(OWN_LDFLAGS) -shared -o $@ $^ \
 		$(BINDING_LIBS) $(LDLIBS)
 
-$(DEMO_FILES): $(BUILD)/apps/%.so: conf.d/demo/%.c gateway/alicorn.h
+$(DEMO_FILES) $(TEST_FILES): $(BUILD)/apps/%.so: \
+		$$(wildcard conf.d/demo/%.c tests/apps/%.c) gateway/alicorn.h
 	$(call say,APP,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -std=c17 -Igateway -fPIC -shared $(OWN_LDFLAGS) -o $@ $<
@@ -110,5 +112,61 @@ $(BUILD)/llhttp/%.o: /usr/share/llhttp/%.c
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
-.PHONY: all
+# ---- To run, test and measure. What was installed changes what is built, so these begin
+# make anew.
+
+DEPS = @.ci/deps
+AGAIN = +@$(MAKE) --no-print-directory
+
+run:
+	$(DEPS) build languages
+	$(AGAIN) all
+	@conf.d/demo/run $(BUILD)/alicorn
+
+test check-unit check-e2e:
+	$(DEPS) build languages tests
+	$(AGAIN) test-files
+	@ALICORN=$(BUILD)/alicorn SANITIZE=$(SANITIZE) tests/run $(patsubst check-%,%,$(@:test=))
+
+test-files: all $(BUILD)/unit $(TEST_FILES)
+
+bench:
+	$(DEPS) build languages bench
+	$(AGAIN) all $(TEST_FILES)
+	@ALICORN=$(BUILD)/alicorn tests/bench/bench $(if $(BENCH),--$(BENCH)) $(BENCH_FLAGS)
+
+deps:
+	$(DEPS) build languages tests bench
+
+# ---- To install: MODE:FROM:TO, each. uninstall removes the same files.
+
+DEST = $(DESTDIR)$(PREFIX)
+INSTALLED = 755:$(BUILD)/alicorn:bin/alicorn 644:gateway/alicorn.h:include/alicorn.h \
+	644:$(BUILD)/alicorn.pc:lib/pkgconfig/alicorn.pc \
+	$(foreach b,$(BINDINGS),644:$(BUILD)/$(b).so:lib/alicorn/$(b).so) \
+	$(foreach m,$(wildcard docs/*.[1-8]),644:$(m):share/man/man$(subst .,,$(suffix \
+		$(m)))/$(notdir $(m))) \
+	$(shell find conf.d -type f -not -name '*.pyc' -printf '%m:%p:share/alicorn/%p ')
+each_installed = @set -e; for row in $(INSTALLED); do \
+	IFS=: read -r mode from to <<<"$$row"; $(1); done
+
+$(BUILD)/alicorn.pc: Makefile
+	@printf '%s\n' 'Name: alicorn' 'Version: $(VERSION)' \
+		'Description: The interface of the application server to what it runs' \
+		'Cflags: -I$(PREFIX)/include' 'bindingdir=$(PREFIX)/lib/alicorn' >$@
+
+install: all $(BUILD)/alicorn.pc
+	$(call each_installed,install -v -D -m $$mode $$from "$(DEST)/$$to")
+
+uninstall:
+	$(call each_installed,rm -vf "$(DEST)/$$to")
+	@find "$(DEST)/lib/alicorn" "$(DEST)/share/alicorn" -type d -empty -delete
+
+format:
+	clang-format -i $(shell tests/checks/format --list)
+
+clean:
+	rm -rf build build-*
+
+.PHONY: all run test test-files check-unit check-e2e bench deps install uninstall format clean
 .DELETE_ON_ERROR:
