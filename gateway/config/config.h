@@ -5,6 +5,7 @@
 #ifndef CONFIG_CONFIG_H
 #define CONFIG_CONFIG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "gateway/config/settings.h"
@@ -31,9 +32,10 @@ struct config {
 /*
  * Reads everything anew, also at a reload: the arguments are those of main(). Returns NULL
  * and says in `errors` what is wrong, a line for each fault, with file and line where there
- * is one.
+ * is one. Unless `usage` is NULL it is set to whether the command line itself is at fault.
+ * With CONFIG_HELP and CONFIG_VERSION nothing but the action is filled in.
  */
-struct config *config_load(int argc, char *const *argv, struct buffer *errors)
+struct config *config_load(int argc, char *const *argv, struct buffer *errors, bool *usage)
 	__attribute__((warn_unused_result));
 
 void config_free(struct config *c);

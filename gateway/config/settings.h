@@ -28,9 +28,23 @@ typedef struct text_list setting_list;
 #define SETTING_TYPE_SIZE setting_size
 #define SETTING_TYPE_BOOL setting_bool
 #define SETTING_TYPE_STR setting_str
+#define SETTING_TYPE_CHOICE setting_str
+#define SETTING_TYPE_PATH setting_str
 #define SETTING_TYPE_LIST setting_list
+#define SETTING_TYPE_PAIRS setting_list
+#define SETTING_TYPE_PATHS setting_list
 
-enum setting_type { SETTING_INT, SETTING_SIZE, SETTING_BOOL, SETTING_STR, SETTING_LIST };
+enum setting_type {
+	SETTING_INT,
+	SETTING_SIZE,
+	SETTING_BOOL,
+	SETTING_STR,
+	SETTING_CHOICE,
+	SETTING_PATH,
+	SETTING_LIST,
+	SETTING_PAIRS,
+	SETTING_PATHS,
+};
 
 enum server_setting {
 #define SERVER(name, ...) SERVER_##name,
@@ -51,7 +65,7 @@ enum app_setting {
 };
 
 /* Where a value came from: "default", "command line", "ALICORN_CMD_ARGS", "$PORT", or a
- * file, with its line. */
+ * file, with its line. The source is NULL when nothing was said. */
 struct origin {
 	const char *source;
 	unsigned line; /* 0: no file */
@@ -76,6 +90,7 @@ struct app_settings {
 
 	/* What follows is derived from the above. */
 	const char *name;	   /* "shop"; "default" in the short form */
+	struct origin origin;	   /* where the application itself is written down */
 	struct target what;	   /* of target */
 	struct address *addresses; /* of bind, as many */
 };
@@ -98,6 +113,8 @@ extern const struct setting app_table[APP_SETTINGS];
 /* The row of that name in a table of n rows, or -1. */
 int setting_find(const struct setting *table, size_t n, const char *name);
 
+bool setting_is_list(const struct setting *row);
+
 /*
  * Sets the member of `settings` (the struct of the row's table) from text. A list gets one
  * more item, or is emptied first when `replace` is set. The text is copied into the arena.
@@ -106,7 +123,16 @@ int setting_find(const struct setting *table, size_t n, const char *name);
 const char *setting_parse(const struct setting *row, void *settings, const char *text,
 	bool replace, struct arena *memory);
 
-/* Value i of a setting as text, into `text`; false beyond the last one or when unset. */
+/* What a value must be: "a whole number from 1 to 4096". */
+const char *setting_demand(const struct setting *row, struct arena *memory);
+
+/* Empties a list, unsets a text. */
+void setting_clear(const struct setting *row, void *settings);
+
+/* Makes the member of `to` the same as that of `from`. */
+void setting_copy(const struct setting *row, void *to, const void *from);
+
+/* Appends value i of a setting to `text`; false beyond the last one or when unset. */
 bool setting_text(const struct setting *row, const void *settings, size_t i,
 	struct buffer *text);
 

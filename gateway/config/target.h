@@ -13,6 +13,7 @@
 #include "protocols/arena.h"
 
 struct target {
+	const char *text;    /* as it was written, with paths made absolute */
 	const char *binding; /* "python": the file python.so */
 	const char *spec;    /* what the binding's load() is given */
 	/* A program that the arbiter runs and supervises and the binding talks to:
@@ -21,7 +22,9 @@ struct target {
 	const char *const *command;
 };
 
-/* Returns NULL, or what is wrong with the target. */
-const char *target_parse(struct target *t, const char *text, struct arena *memory);
+/* Relative paths begin in `folder`, which is absolute; files must exist. Texts are copied
+ * into the arena. Returns NULL, or what is wrong with the target. */
+const char *target_parse(struct target *t, const char *text, const char *folder,
+	struct arena *memory);
 
 #endif
