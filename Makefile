@@ -92,7 +92,8 @@ $(DEMO_FILES) $(TEST_FILES): $(BUILD)/apps/%.so: \
 		$$(wildcard conf.d/demo/%.c tests/apps/%.c) gateway/alicorn.h
 	$(call say,APP,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) -std=c17 -Igateway -fPIC -shared $(OWN_LDFLAGS) -o $@ $<
+	$(Q)$(CC) $(CFLAGS) -std=c17 -D_GNU_SOURCE -Wall -Wextra -Igateway -fPIC -shared \
+		$(OWN_LDFLAGS) -o $@ $<
 
 $(BUILD)/unit: $(UNIT_TESTS) $(filter-out $(BUILD)/gateway/main.o,$(GATEWAY)) \
 		$(PROTOCOLS) $(LLHTTP_OBJECTS)
