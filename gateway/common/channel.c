@@ -1,0 +1,81 @@
+#include "gateway/common/channel.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+void
+channel_init(struct channel *c, int fd)
+{
+	c->fd = fd;
+	imsg_reader_init(&c->in);
+	imsg_writer_init(&c->out);
+}
+
+void
+channel_release(struct channel *c)
+{
+	if (c->fd != -1)
+		close(c->fd);
+	imsg_reader_release(&c->in);
+	imsg_writer_release(&c->out);
+	c->fd = -1;
+}
+
+int
+channel_send(struct channel *c, unsigned type, struct slice payload)
+{
+	if (c->fd == -1 || imsg_compose(&c->out, type, payload, -1) == -1)
+		return -1;
+	return channel_flush(c);
+}
+
+int
+channel_flush(struct channel *c)
+{
+	const struct msghdr *msg;
+
+	while ((msg = imsg_writer_msg(&c->out)) != NULL) {
+		ssize_t n = sendmsg(c->fd, msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (n >= 0)
+			imsg_writer_sent(&c->out, (size_t)n);
+		else if (errno == EAGAIN)
+			return 0;
+		else if (errno != EINTR)
+			return -1;
+	}
+	return 0;
+}
+
+/* Reads once: 1 when something came, else as channel_receive. */
+static int
+read_some(struct channel *c)
+{
+	struct msghdr *msg = imsg_reader_msg(&c->in);
+
+	if (msg == NULL)
+		return -1;
+	for (;;) {
+		ssize_t n = recvmsg(c->fd, msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+		if (n > 0)
+			return imsg_reader_received(&c->in, (size_t)n) == 0 ? 1 : -1;
+		if (n == 0)
+			return -1;
+		if (errno == EAGAIN)
+			return 0;
+		if (errno != EINTR)
+			return -1;
+	}
+}
+
+int
+channel_receive(struct channel *c, struct imsg *m)
+{
+	for (;;) {
+		int got = imsg_next(&c->in, m);
+		if (got != 0)
+			return got;
+		got = c->fd != -1 ? read_some(c) : -1;
+		if (got <= 0)
+			return got;
+	}
+}

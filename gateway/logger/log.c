@@ -1,0 +1,176 @@
+#include "gateway/logger/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { LOG_LINE = 8192, LOG_ESCAPE = 4 };
+
+static const char *const level_names[] = {
+	[LOG_LEVEL_CRITICAL] = "CRITICAL",
+	[LOG_LEVEL_ERROR] = "ERROR",
+	[LOG_LEVEL_WARNING] = "WARNING",
+	[LOG_LEVEL_INFO] = "INFO",
+	[LOG_LEVEL_DEBUG] = "DEBUG",
+};
+
+static int fd = STDERR_FILENO;
+static enum log_level threshold = LOG_LEVEL_INFO;
+
+/* Absolute, as a worker may have changed its folder when it reopens; "" is stderr. */
+static char path[PATH_MAX];
+
+static int
+open_file(const char *name)
+{
+	return open(name, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+}
+
+static void
+use(int opened)
+{
+	if (fd != STDERR_FILENO)
+		close(fd);
+	fd = opened;
+}
+
+static const char *
+make_absolute(const char *name, char *out, size_t size)
+{
+	char folder[PATH_MAX] = "";
+
+	if (name[0] != '/' && getcwd(folder, sizeof(folder)) == NULL)
+		return strerror(errno);
+	int n = snprintf(out, size, "%s%s%s", folder, name[0] != '/' ? "/" : "", name);
+	return n >= 0 && (size_t)n < size ? NULL : strerror(ENAMETOOLONG);
+}
+
+const char *
+log_open(const char *name)
+{
+	char absolute[PATH_MAX] = "";
+	int opened = STDERR_FILENO;
+
+	if (strcmp(name, "-") != 0) {
+		const char *reason = make_absolute(name, absolute, sizeof(absolute));
+		if (reason != NULL)
+			return reason;
+		if ((opened = open_file(absolute)) == -1)
+			return strerror(errno);
+	}
+	use(opened);
+	memcpy(path, absolute, sizeof(path));
+	return NULL;
+}
+
+void
+log_reopen(void)
+{
+	if (path[0] == '\0')
+		return;
+	int opened = open_file(path);
+	if (opened == -1)
+		log_error("reopen %s: %s", path, strerror(errno));
+	else
+		use(opened);
+}
+
+bool
+log_level_parse(const char *name, enum log_level *level)
+{
+	for (size_t i = 0; i < sizeof(level_names) / sizeof(level_names[0]); i++) {
+		if (strcasecmp(name, level_names[i]) == 0) {
+			*level = (enum log_level)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+void
+log_set_level(enum log_level level)
+{
+	threshold = level;
+}
+
+bool
+log_enabled(enum log_level level)
+{
+	return level <= threshold;
+}
+
+int
+log_fd(void)
+{
+	return fd;
+}
+
+/* "[2026-11-21 09:30:00 +0000] [4711] [INFO] "; returns its length. */
+static size_t
+write_prefix(char *out, size_t size, enum log_level level)
+{
+	char when[64];
+	time_t now = time(NULL);
+	struct tm tm;
+
+	if (localtime_r(&now, &tm) == NULL ||
+		strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S %z", &tm) == 0)
+		when[0] = '\0';
+	int n = snprintf(
+		out, size, "[%s] [%d] [%s] ", when, (int)getpid(), level_names[level]);
+	return n > 0 ? (size_t)n : 0;
+}
+
+/* Copies text up to `size` bytes, with control bytes as \xNN; returns the length. */
+static size_t
+write_escaped(char *out, size_t size, const char *text)
+{
+	static const char digits[] = "0123456789abcdef";
+	size_t n = 0;
+
+	for (; *text != '\0' && n + LOG_ESCAPE <= size; text++) {
+		unsigned char c = (unsigned char)*text;
+		if (c >= 0x20 && c != 0x7f) {
+			out[n++] = (char)c;
+			continue;
+		}
+		out[n++] = '\\';
+		out[n++] = 'x';
+		out[n++] = digits[c >> 4];
+		out[n++] = digits[c & 15];
+	}
+	return n;
+}
+
+void
+log_vline(enum log_level level, const char *format, va_list args)
+{
+	char text[LOG_LINE], line[LOG_LINE];
+	int saved = errno; /* also for %m, and so that the caller can go on with it */
+
+	if (!log_enabled(level))
+		return;
+	vsnprintf(text, sizeof(text), format, args);
+	size_t n = write_prefix(line, sizeof(line), level);
+	n += write_escaped(line + n, sizeof(line) - 1 - n, text);
+	line[n++] = '\n';
+	/* Where the log takes nothing there is no place left to say so. */
+	while (write(fd, line, n) == -1 && errno == EINTR)
+		;
+	errno = saved;
+}
+
+void
+log_line(enum log_level level, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	log_vline(level, format, args);
+	va_end(args);
+}
