@@ -184,6 +184,10 @@ int al_start(struct al_request *req, const char *status, const struct al_header 
  */
 int al_write(struct al_request *req, const void *data, size_t n);
 
+/* The same for the last piece: nothing follows, so that the gateway knows the length of a
+ * response that is complete with it, and sends it with its head at once. */
+int al_write_last(struct al_request *req, const void *data, size_t n);
+
 /* Sends what is gathered now, the head too. Returns as al_write. */
 int al_flush(struct al_request *req);
 

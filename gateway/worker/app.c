@@ -1,0 +1,90 @@
+#include "gateway/worker/app.h"
+
+#include <dlfcn.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Where bindings are, from the folder of the program: in the build, and installed. */
+static const char *const places[] = { ".", "../lib/alicorn" };
+
+static const char *
+program_folder(void)
+{
+	static char folder[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", folder, sizeof(folder) - 1);
+
+	if (n <= 0)
+		return ".";
+	folder[n] = '\0';
+	*strrchr(folder, '/') = '\0';
+	return folder;
+}
+
+static const char *
+find_binding(const char *name, char *path, size_t room)
+{
+	static char error[256];
+	const char *folder = program_folder();
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		int n = snprintf(path, room, "%s/%s/%s.so", folder, places[i], name);
+		if (n > 0 && (size_t)n < room && access(path, R_OK) == 0)
+			return NULL;
+	}
+	snprintf(error, sizeof(error),
+		"the binding %s.so is neither in %.100s nor in its ../lib/alicorn: its "
+		"language was not installed when the program was built",
+		name, folder);
+	return error;
+}
+
+/* Interpreters' extension modules find the interpreter's symbols only when these are
+ * global. */
+static const char *
+open_binding(const char *path, const struct al_binding **binding)
+{
+	static char error[128];
+	void *handle = dlopen(path, RTLD_NOW | RTLD_GLOBAL);
+
+	if (handle == NULL)
+		return dlerror();
+	*binding = dlsym(handle, "al_binding");
+	if (*binding == NULL)
+		return dlerror();
+	if ((*binding)->abi > AL_ABI) {
+		snprintf(error, sizeof(error),
+			"the binding was built for interface %u, this program has %u",
+			(*binding)->abi, AL_ABI);
+		return error;
+	}
+	return NULL;
+}
+
+const char *
+app_load(struct app *app, const char *binding, const char *target)
+{
+	char path[PATH_MAX];
+	const char *error = find_binding(binding, path, sizeof(path));
+
+	if (error == NULL)
+		error = open_binding(path, &app->binding);
+	if (error == NULL)
+		error = app->binding->load(target, &app->instance);
+	return error;
+}
+
+void
+app_unload(struct app *app)
+{
+	if (app->binding->unload != NULL)
+		app->binding->unload(app->instance);
+}
+
+void
+app_hook(const struct app *app, enum al_hook hook, struct al_request *req)
+{
+	if (app->binding->hook != NULL)
+		app->binding->hook(app->instance, hook, req);
+}

@@ -1,0 +1,31 @@
+/*
+ * The application of this worker: its binding, opened, and what the binding loaded.
+ */
+#ifndef WORKER_APP_H
+#define WORKER_APP_H
+
+#include <stdbool.h>
+
+#include "gateway/alicorn.h"
+
+struct app {
+	const struct al_binding *binding;
+	void *instance;
+};
+
+/* Opens the binding beside the program (or in ../lib/alicorn) and loads the target.
+ * Returns NULL, or why not, in one line. */
+const char *app_load(struct app *app, const char *binding, const char *target);
+
+void app_unload(struct app *app);
+
+/* Calls a hook of the binding, if it has any. */
+void app_hook(const struct app *app, enum al_hook hook, struct al_request *req);
+
+static inline bool
+app_is_event_driven(const struct app *app)
+{
+	return (app->binding->flags & AL_EVENT_DRIVEN) != 0;
+}
+
+#endif

@@ -1,0 +1,269 @@
+#include "gateway/worker/output.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+	BLOCK_BYTES = 16 * 1024 - 64,
+	IOV_BLOCKS = 16,	  /* pieces in one system call */
+	SENDFILE_MAX = 1 << 20,	  /* bytes in one */
+	TURN_BYTES = 4 << 20,	  /* then the other connections have their turn */
+	FREE_BLOCKS = 64,	  /* that are kept for reuse */
+};
+
+struct block {
+	struct block *next;
+	int fd; /* -1: the bytes in data; else a part of a file */
+	off_t offset;
+	uint64_t start, end; /* what waits: of data, or of the file from offset on */
+	char data[];
+};
+
+/* A worker has one loop, so one list serves all its connections. */
+static struct block *free_blocks;
+static unsigned n_free;
+
+static struct block *
+block_new(void)
+{
+	struct block *b = free_blocks;
+
+	if (b != NULL) {
+		free_blocks = b->next;
+		n_free--;
+	} else if ((b = malloc(sizeof(*b) + BLOCK_BYTES)) == NULL) {
+		return NULL;
+	}
+	b->next = NULL;
+	b->fd = -1;
+	b->start = b->end = 0;
+	return b;
+}
+
+static void
+block_free(struct block *b)
+{
+	if (b->fd >= 0) {
+		close(b->fd);
+		free(b);
+	} else if (n_free < FREE_BLOCKS) {
+		b->next = free_blocks;
+		free_blocks = b;
+		n_free++;
+	} else {
+		free(b);
+	}
+}
+
+static void
+append(struct output *o, struct block *b)
+{
+	if (o->last != NULL)
+		o->last->next = b;
+	else
+		o->first = b;
+	o->last = b;
+}
+
+static void
+remove_first(struct output *o)
+{
+	struct block *b = o->first;
+
+	o->first = b->next;
+	if (o->first == NULL)
+		o->last = NULL;
+	block_free(b);
+}
+
+void
+output_release(struct output *o)
+{
+	while (o->first != NULL)
+		remove_first(o);
+	o->memory = 0;
+	o->bytes = 0;
+}
+
+static int
+add_bytes(struct output *o, const char *bytes, size_t n)
+{
+	o->memory += n;
+	o->bytes += n;
+	while (n > 0) {
+		struct block *b = o->last;
+		if (b == NULL || b->fd >= 0 || b->end == BLOCK_BYTES) {
+			if ((b = block_new()) == NULL)
+				return -1;
+			append(o, b);
+		}
+		size_t part = BLOCK_BYTES - b->end < n ? BLOCK_BYTES - (size_t)b->end : n;
+		memcpy(b->data + b->end, bytes, part);
+		b->end += part;
+		bytes += part;
+		n -= part;
+	}
+	return 0;
+}
+
+int
+output_add_file(struct output *o, int fd, off_t offset, uint64_t length)
+{
+	struct block *b = length > 0 ? malloc(sizeof(*b)) : NULL;
+
+	if (b == NULL) {
+		close(fd);
+		return length > 0 ? -1 : 0;
+	}
+	*b = (struct block){ .fd = fd, .offset = offset, .end = length };
+	append(o, b);
+	o->bytes += length;
+	return 0;
+}
+
+/* The bytes of the first blocks in memory, up to a file. */
+static size_t
+gather(const struct output *o, struct iovec *iov, bool *file_next)
+{
+	const struct block *b = o->first;
+	size_t n = 0;
+
+	for (; b != NULL && b->fd < 0 && n < IOV_BLOCKS; b = b->next, n++) {
+		iov[n].iov_base = (char *)b->data + b->start;
+		iov[n].iov_len = b->end - b->start;
+	}
+	*file_next = b != NULL;
+	return n;
+}
+
+/* The socket took n bytes of the blocks in memory. */
+static void
+sent_memory(struct output *o, size_t n)
+{
+	o->memory -= n;
+	o->bytes -= n;
+	while (n > 0) {
+		struct block *b = o->first;
+		size_t part = b->end - b->start < n ? (size_t)(b->end - b->start) : n;
+		b->start += part;
+		n -= part;
+		if (b->start == b->end)
+			remove_first(o);
+	}
+}
+
+/* One system call; the number of bytes, 0: the socket is full, -1: broken. */
+static ssize_t
+send_pieces(struct output *o, int socket, struct iovec *iov, size_t n, bool more)
+{
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = n };
+	ssize_t sent;
+
+	do {
+		sent = sendmsg(socket, &msg, MSG_NOSIGNAL | (more ? MSG_MORE : 0));
+	} while (sent < 0 && errno == EINTR);
+	if (sent < 0)
+		return errno == EAGAIN ? 0 : -1;
+	o->sent += (uint64_t)sent;
+	return sent;
+}
+
+static ssize_t
+send_file(struct output *o, int socket)
+{
+	struct block *b = o->first;
+	uint64_t left = b->end - b->start;
+	off_t offset = b->offset + (off_t)b->start;
+	ssize_t sent;
+
+	do {
+		sent = sendfile(socket, b->fd, &offset,
+			left < SENDFILE_MAX ? (size_t)left : SENDFILE_MAX);
+	} while (sent < 0 && errno == EINTR);
+	if (sent < 0)
+		return errno == EAGAIN ? 0 : -1;
+	if (sent == 0) /* the file is shorter than it was */
+		return -1;
+	o->sent += (uint64_t)sent;
+	o->bytes -= (uint64_t)sent;
+	b->start += (uint64_t)sent;
+	if (b->start == b->end)
+		remove_first(o);
+	return sent;
+}
+
+static ssize_t
+send_memory(struct output *o, int socket)
+{
+	struct iovec iov[IOV_BLOCKS];
+	bool file_next;
+	size_t n = gather(o, iov, &file_next);
+	ssize_t sent = send_pieces(o, socket, iov, n, file_next);
+
+	if (sent > 0)
+		sent_memory(o, (size_t)sent);
+	return sent;
+}
+
+enum output_result
+output_flush(struct output *o, int socket)
+{
+	uint64_t turn = o->sent + TURN_BYTES;
+
+	while (o->first != NULL) {
+		ssize_t sent = o->first->fd >= 0 ? send_file(o, socket) :
+						   send_memory(o, socket);
+		if (sent < 0)
+			return OUTPUT_BROKEN;
+		if (sent == 0)
+			return OUTPUT_WAITING;
+		if (o->sent >= turn && o->first != NULL)
+			return OUTPUT_TURN;
+	}
+	return OUTPUT_EMPTY;
+}
+
+/* Queues what is left of the pieces after the first n bytes of them. */
+static int
+queue_rest(struct output *o, const struct iovec *pieces, size_t n_pieces, size_t n)
+{
+	for (size_t i = 0; i < n_pieces; i++) {
+		size_t skip = n < pieces[i].iov_len ? n : pieces[i].iov_len;
+		n -= skip;
+		if (add_bytes(o, (const char *)pieces[i].iov_base + skip,
+			    pieces[i].iov_len - skip) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+int
+output_queue(struct output *o, const struct iovec *pieces, size_t n_pieces)
+{
+	return queue_rest(o, pieces, n_pieces, 0);
+}
+
+enum output_result
+output_send(struct output *o, int socket, struct iovec *pieces, size_t n_pieces)
+{
+	enum output_result result = output_flush(o, socket);
+	size_t total = 0;
+	ssize_t sent = 0;
+
+	if (result == OUTPUT_BROKEN)
+		return result;
+	for (size_t i = 0; i < n_pieces; i++)
+		total += pieces[i].iov_len;
+	if (result == OUTPUT_EMPTY && total > 0)
+		sent = send_pieces(o, socket, pieces, n_pieces, false);
+	if (sent < 0 || queue_rest(o, pieces, n_pieces, (size_t)sent) != 0)
+		return OUTPUT_BROKEN;
+	if (o->first == NULL)
+		return OUTPUT_EMPTY;
+	return result == OUTPUT_EMPTY ? OUTPUT_WAITING : result;
+}

@@ -1,0 +1,284 @@
+/*
+ * The request's side of alicorn.h: life of the object, environ, body, log.
+ */
+#include "gateway/worker/request.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/logger/log.h"
+#include "gateway/worker/self.h"
+#include "protocols/cgi.h"
+
+enum {
+	INPUT_FIRST = 16 * 1024,
+	FREE_REQUESTS = 32, /* that are kept for reuse */
+};
+
+static struct al_request *free_requests;
+static unsigned n_free;
+
+static struct al_request *
+make(void)
+{
+	struct al_request *req = calloc(1, sizeof(*req));
+
+	if (req == NULL)
+		return NULL;
+	buffer_init(&req->input, 0);
+	body_init(&req->body);
+	req->head.fields = calloc(self.limits.fields, sizeof(*req->head.fields));
+	if (req->head.fields == NULL || buffer_reserve(&req->input, INPUT_FIRST) == NULL) {
+		buffer_release(&req->input);
+		free(req->head.fields);
+		free(req);
+		return NULL;
+	}
+	http1_decoder_init(&req->decoder, &self.limits);
+	return req;
+}
+
+struct al_request *
+request_new(struct conn *conn)
+{
+	struct al_request *req = free_requests;
+
+	if (req != NULL) {
+		free_requests = req->next_free;
+		n_free--;
+	} else if ((req = make()) == NULL) {
+		return NULL;
+	}
+	req->conn = conn;
+	return req;
+}
+
+static void
+destroy(struct al_request *req)
+{
+	arena_release(&req->arena);
+	buffer_release(&req->input);
+	buffer_release(&req->body.memory);
+	buffer_release(&req->gathered);
+	http1_response_release(&req->response);
+	free(req->head.fields);
+	free(req);
+}
+
+void
+request_free(struct al_request *req)
+{
+	request_reset(req);
+	buffer_reset(&req->input);
+	http1_decoder_init(&req->decoder, &self.limits);
+	if (n_free >= FREE_REQUESTS || req->input.cap > INPUT_FIRST) {
+		destroy(req);
+		return;
+	}
+	req->next_free = free_requests;
+	free_requests = req;
+	n_free++;
+}
+
+void
+request_reset(struct al_request *req)
+{
+	arena_reset(&req->arena);
+	body_release(&req->body);
+	buffer_consume(&req->input, req->head_len);
+	req->head_len = 0;
+	buffer_reset(&req->gathered);
+	req->vars = NULL;
+	req->has_body = req->is_head = false;
+	req->body_length = 0;
+	req->started = req->begun = req->complete = false;
+	req->too_long = req->waiting = false;
+	req->in_handle = req->finished = false;
+	req->pending = NULL;
+}
+
+bool
+request_has_input(const struct al_request *req)
+{
+	return req->input.len > req->head_len;
+}
+
+void
+request_line(const struct al_request *req, char *text, size_t room)
+{
+	struct slice parts[] = { req->head.method, SLICE(" "), req->head.target };
+	size_t len = 0;
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		size_t n = parts[i].len < room - 1 - len ? parts[i].len : room - 1 - len;
+		memcpy(text + len, parts[i].ptr, n);
+		len += n;
+	}
+	text[len] = '\0';
+}
+
+/* ---- The environ ---- */
+
+static void
+describe_peer(struct conn *c)
+{
+	unsigned port = 0;
+
+	if (c->peer_port[0] != '\0' || c->peer.any.sa_family == AF_UNIX)
+		return;
+	if (c->peer.any.sa_family == AF_INET) {
+		inet_ntop(AF_INET, &c->peer.v4.sin_addr, c->peer_addr, sizeof(c->peer_addr));
+		port = ntohs(c->peer.v4.sin_port);
+	} else {
+		inet_ntop(
+			AF_INET6, &c->peer.v6.sin6_addr, c->peer_addr, sizeof(c->peer_addr));
+		port = ntohs(c->peer.v6.sin6_port);
+	}
+	snprintf(c->peer_port, sizeof(c->peer_port), "%hu", (unsigned short)port);
+}
+
+/* A unix socket has no host and port: they are what the client calls us. */
+static int
+name_from_authority(struct cgi_source *source, struct al_request *req)
+{
+	struct slice host = req->head.authority, port = SLICE("80");
+	const char *colon = host.len != 0 ? memrchr(host.ptr, ':', host.len) : NULL;
+
+	if (colon != NULL && memchr(colon, ']', host.len - (size_t)(colon - host.ptr)) == NULL) {
+		port = slice_of(colon + 1, host.len - (size_t)(colon + 1 - host.ptr));
+		host.len = (size_t)(colon - host.ptr);
+	}
+	if (host.len == 0)
+		host = SLICE("localhost");
+	source->server_name = arena_strz(&req->arena, host);
+	source->server_port = arena_strz(&req->arena, port);
+	return source->server_name != NULL && source->server_port != NULL ? 0 : -1;
+}
+
+static int
+make_environ(struct al_request *req)
+{
+	struct conn *c = req->conn;
+	const struct address *address = &c->listener->address;
+	struct cgi_source source = {
+		.head = &req->head,
+		.body_length = req->body.length,
+		.has_body = req->has_body,
+		.scheme = al_scheme(req),
+		.server_name = address->host,
+		.server_port = address->port,
+		.remote_addr = c->peer_addr,
+		.remote_port = c->peer_port,
+		.software = al_version(),
+	};
+
+	describe_peer(c);
+	if (address->kind == ADDRESS_UNIX && name_from_authority(&source, req) != 0)
+		return -1;
+	size_t room = CGI_OWN_VARS + req->head.n_fields;
+	req->vars = arena_alloc(&req->arena, room * sizeof(*req->vars));
+	if (req->vars == NULL)
+		return -1;
+	/* The codec's variable and the interface's are laid out alike (a test checks). */
+	req->n_vars = cgi_environ(&source, (struct cgi_var *)req->vars, &req->arena);
+	return 0;
+}
+
+const struct al_var *
+al_env_all(struct al_request *req, size_t *n)
+{
+	if (req->vars == NULL && make_environ(req) != 0)
+		req->n_vars = 0;
+	*n = req->n_vars;
+	return req->vars;
+}
+
+const char *
+al_env(struct al_request *req, const char *name)
+{
+	size_t n, len = strlen(name);
+	const struct al_var *vars = al_env_all(req, &n);
+
+	for (size_t i = 0; i < n; i++) {
+		if (vars[i].name_len == len && memcmp(vars[i].name, name, len) == 0)
+			return vars[i].value;
+	}
+	return NULL;
+}
+
+const char *
+al_scheme(struct al_request *req)
+{
+	(void)req;
+	return "http";
+}
+
+bool
+al_multiprocess(void)
+{
+	return self.settings->workers > 1;
+}
+
+bool
+al_multithread(void)
+{
+	return false;
+}
+
+/* ---- The body ---- */
+
+uint64_t
+al_body_length(struct al_request *req)
+{
+	return req->body.length;
+}
+
+ssize_t
+al_read(struct al_request *req, void *buf, size_t n)
+{
+	return body_read(&req->body, buf, n);
+}
+
+ssize_t
+al_readline(struct al_request *req, void *buf, size_t n)
+{
+	return body_readline(&req->body, buf, n);
+}
+
+const void *
+al_body_memory(struct al_request *req)
+{
+	bool in_memory = req->body.fd < 0 && req->body.length > 0;
+
+	return in_memory ? req->body.memory.ptr : NULL;
+}
+
+int
+al_body_fd(struct al_request *req)
+{
+	return req->body.fd;
+}
+
+/* ---- The log ---- */
+
+void
+al_log(struct al_request *req, enum al_level level, const char *format, ...)
+{
+	char line[SLOT_REQUEST], text[8192];
+	va_list args;
+
+	if (!log_enabled((enum log_level)level))
+		return;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	if (req == NULL) {
+		log_line((enum log_level)level, "%s: %s", self.settings->name, text);
+		return;
+	}
+	request_line(req, line, sizeof(line));
+	log_line((enum log_level)level, "%s: %s: %s", self.settings->name, line, text);
+}

@@ -1,0 +1,385 @@
+/*
+ * The response's side of alicorn.h. Framing (RFC 9112 section 6) is decided as late as
+ * possible: when the first bytes must leave. A response that is complete by then is sent
+ * with its Content-Length, head and body in one system call.
+ */
+#include "gateway/worker/request.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <fcntl.h>
+#include <time.h>
+
+#include "gateway/common/clock.h"
+#include "gateway/logger/log.h"
+#include "gateway/worker/self.h"
+
+enum { GATHER_BYTES = 16 * 1024, ERROR_BYTES = 512, PIECES = 6 };
+
+/* Encoded here and sent at once, or queued as a copy: one for all connections. */
+static struct buffer head_bytes;
+
+static struct slice
+date(void)
+{
+	time_t now = time(NULL);
+	struct tm tm;
+
+	if ((uint64_t)now != self.date_at) {
+		self.date_at = (uint64_t)now;
+		gmtime_r(&now, &tm);
+		strftime(self.date, sizeof(self.date), "%a, %d %b %Y %H:%M:%S GMT", &tm);
+	}
+	return slice_str(self.date);
+}
+
+static bool
+sends_body(const struct al_request *req)
+{
+	return !http1_no_body(req->response.status, req->is_head);
+}
+
+/* Decides the framing; `length` is the body's where it is known, else -1. */
+static void
+begin(struct al_request *req, int64_t length)
+{
+	struct http1_reply *reply = &req->reply;
+	struct conn *c = req->conn;
+	unsigned status = req->response.status;
+
+	if (req->response.length >= 0)
+		length = req->response.length;
+	else if (status == 204 || status == 304)
+		length = -1;
+	*reply = (struct http1_reply){
+		.framing = HTTP1_NO_BODY,
+		.http10 = req->head.minor == 0,
+		.server = slice_str(al_version()),
+		.date = date(),
+	};
+	if (length >= 0 && status != 204) {
+		reply->framing = HTTP1_LENGTH;
+		reply->length = (uint64_t)length;
+	} else if (sends_body(req) && req->head.minor > 0) {
+		reply->framing = HTTP1_CHUNKED;
+	} else if (sends_body(req)) {
+		c->keep_alive = false; /* HTTP/1.0: the end of the connection ends the body */
+	}
+	c->keep_alive = c->keep_alive && !req->response.close && !self.draining;
+	reply->keep_alive = c->keep_alive;
+	buffer_reset(&head_bytes);
+	http1_encode_head(&head_bytes, &req->response, reply);
+	req->begun = true;
+}
+
+/* The last answer for a stuck or crashing worker is not needed once something was sent. */
+static void
+note_sent(const struct conn *c)
+{
+	if (atomic_load_explicit(&self.slot->client, memory_order_relaxed) == c->watch.fd)
+		atomic_store_explicit(&self.slot->client, -1, memory_order_relaxed);
+}
+
+static size_t
+add_piece(struct iovec *pieces, size_t n, const void *bytes, size_t len)
+{
+	if (len == 0)
+		return n;
+	pieces[n] = (struct iovec){ .iov_base = (void *)bytes, .iov_len = len };
+	return n + 1;
+}
+
+/* The bytes that go out now: the head if it has not gone yet, what was gathered and the
+ * data, framed, and the end of the body. Returns the number of pieces. */
+static size_t
+frame(struct al_request *req, struct iovec *pieces, char *chunk, const void *data, size_t len,
+	bool last)
+{
+	size_t n = 0, total = req->gathered.len + len;
+	bool chunked;
+
+	if (!req->begun) {
+		begin(req, last ? (int64_t)req->body_length : -1);
+		n = add_piece(pieces, n, head_bytes.ptr, head_bytes.len);
+	}
+	chunked = req->reply.framing == HTTP1_CHUNKED;
+	if (chunked && total > 0)
+		n = add_piece(pieces, n, chunk, http1_chunk_head(chunk, total));
+	n = add_piece(pieces, n, req->gathered.ptr, req->gathered.len);
+	n = add_piece(pieces, n, data, len);
+	/* The line end behind a chunk and the last chunk are one piece. */
+	if (chunked && last)
+		n = add_piece(pieces, n, total > 0 ? "\r\n" HTTP1_LAST_CHUNK : HTTP1_LAST_CHUNK,
+			total > 0 ? 7 : 5);
+	else if (chunked && total > 0)
+		n = add_piece(pieces, n, "\r\n", 2);
+	return n;
+}
+
+/* What the loop does not do while the application runs: waits until the client has taken
+ * so much that more may be queued. This is not the application's time. */
+static void
+wait_for_client(struct conn *c)
+{
+	struct pollfd fd = { .fd = c->watch.fd, .events = POLLOUT };
+	int limit_ms = (int)self.settings->write_timeout * 1000;
+
+	atomic_store(&self.slot->busy_since, 0);
+	while (!c->broken && c->output.memory > al_queue_limit()) {
+		int n = poll(&fd, 1, limit_ms);
+		if (n == 0 || (n < 0 && errno != EINTR))
+			c->broken = true;
+		else if (output_flush(&c->output, c->watch.fd) == OUTPUT_BROKEN)
+			c->broken = true;
+	}
+	atomic_store(&self.slot->busy_since, clock_ms());
+}
+
+/* Takes note of what became of the bytes. 0, or -1: the client has gone. */
+static int
+settle(struct al_request *req, enum output_result result)
+{
+	struct conn *c = req->conn;
+
+	if (result == OUTPUT_BROKEN || head_bytes.failed)
+		c->broken = true;
+	if (c->output.sent > req->sent_before)
+		note_sent(c);
+	req->waiting = result != OUTPUT_EMPTY;
+	if (!app_is_event_driven(&self.app) && c->output.memory > al_queue_limit())
+		wait_for_client(c);
+	errno = EPIPE;
+	return c->broken ? -1 : 0;
+}
+
+static int
+put(struct al_request *req, const void *data, size_t len, bool last)
+{
+	struct conn *c = req->conn;
+	struct iovec pieces[PIECES];
+	char chunk[HTTP1_CHUNK_HEAD];
+	size_t n = frame(req, pieces, chunk, data, len, last);
+
+	req->complete = last;
+	enum output_result result = output_send(&c->output, c->watch.fd, pieces, n);
+	buffer_reset(&req->gathered);
+	return settle(req, result);
+}
+
+/* How many of n bytes belong to the body. */
+static size_t
+allowed(struct al_request *req, size_t n)
+{
+	int64_t length = req->response.length;
+	uint64_t left = UINT64_MAX;
+
+	if (length >= 0 && sends_body(req))
+		left = (uint64_t)length - req->body_length;
+	if (n > left) {
+		if (!req->too_long)
+			al_log(req, AL_LOG_ERROR, "the body is longer than Content-Length (%lld)",
+				(long long)length);
+		req->too_long = true;
+		n = (size_t)left;
+	}
+	req->body_length += n;
+	return sends_body(req) ? n : 0;
+}
+
+static int
+check_open(const struct al_request *req)
+{
+	errno = !req->started || req->complete ? EINVAL : EPIPE;
+	return req->started && !req->complete && !req->conn->broken ? 0 : -1;
+}
+
+int
+al_start(struct al_request *req, const char *status, const struct al_header *headers, size_t n)
+{
+	struct http1_response *r = &req->response;
+	int bad;
+
+	if (req->begun) {
+		errno = EALREADY;
+		return -1;
+	}
+	bad = http1_response_status(r, slice_str(status));
+	for (size_t i = 0; i < n && bad == 0; i++) {
+		const struct al_header *h = &headers[i];
+		bad = http1_response_field(r,
+			slice_of(h->name, h->name_len != 0 ? h->name_len : strlen(h->name)),
+			slice_of(h->value, h->value_len != 0 ? h->value_len : strlen(h->value)));
+	}
+	req->started = bad == 0;
+	req->body_length = 0;
+	buffer_reset(&req->gathered);
+	if (bad == 0)
+		return 0;
+	al_log(req, AL_LOG_ERROR, "the application's response is refused: %s", r->error);
+	errno = EINVAL;
+	return -1;
+}
+
+int
+al_write(struct al_request *req, const void *data, size_t n)
+{
+	if (check_open(req) != 0)
+		return -1;
+	n = allowed(req, n);
+	if (n == 0)
+		return 0;
+	if (req->gathered.len + n > GATHER_BYTES)
+		return put(req, data, n, false);
+	buffer_add(&req->gathered, data, n);
+	if (!req->gathered.failed)
+		return 0;
+	req->conn->broken = true;
+	errno = ENOMEM;
+	return -1;
+}
+
+int
+al_write_last(struct al_request *req, const void *data, size_t n)
+{
+	if (check_open(req) != 0)
+		return -1;
+	n = allowed(req, n);
+	return put(req, data, n, true);
+}
+
+int
+al_flush(struct al_request *req)
+{
+	if (check_open(req) != 0)
+		return -1;
+	return req->begun && req->gathered.len == 0 ? 0 : put(req, NULL, 0, false);
+}
+
+/* Where the length is not declared and chunks are needed, the file is one chunk. */
+static int
+put_file(struct al_request *req, int fd, off_t offset, uint64_t length)
+{
+	struct conn *c = req->conn;
+	struct output *o = &c->output;
+	struct iovec pieces[PIECES + 1], end = { .iov_base = "\r\n", .iov_len = 2 };
+	char chunk[HTTP1_CHUNK_HEAD], file_chunk[HTTP1_CHUNK_HEAD];
+	size_t n = frame(req, pieces, chunk, NULL, 0, false);
+	bool chunked = req->reply.framing == HTTP1_CHUNKED;
+
+	if (chunked)
+		n = add_piece(pieces, n, file_chunk, http1_chunk_head(file_chunk, length));
+	c->broken |= output_queue(o, pieces, n) != 0;
+	c->broken |= output_add_file(o, fd, offset, length) != 0;
+	if (chunked)
+		c->broken |= output_queue(o, &end, 1) != 0;
+	buffer_reset(&req->gathered);
+	return settle(req, output_flush(o, c->watch.fd));
+}
+
+int
+al_sendfile(struct al_request *req, int fd, off_t offset, off_t length)
+{
+	struct stat st;
+	int own;
+
+	if (check_open(req) != 0 || fstat(fd, &st) != 0)
+		return -1;
+	if (offset < 0 || offset > st.st_size)
+		offset = st.st_size;
+	if (length < 0 || length > st.st_size - offset)
+		length = st.st_size - offset;
+	size_t n = allowed(req, (size_t)length);
+	if (n == 0)
+		return 0;
+	own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	return own >= 0 ? put_file(req, own, offset, n) : -1;
+}
+
+bool
+al_sent(struct al_request *req)
+{
+	return req->begun && req->conn->output.sent > req->sent_before;
+}
+
+void
+response_error(struct al_request *req, unsigned status)
+{
+	struct conn *c = req->conn;
+	char text[ERROR_BYTES];
+	struct iovec piece = { .iov_base = text };
+
+	c->keep_alive = false;
+	c->linger = true;
+	if (req->begun) {
+		/* Where the framing cannot show that the end is missing, a reset does. */
+		c->cut = req->reply.framing == HTTP1_NO_BODY;
+		return;
+	}
+	req->begun = req->complete = true;
+	piece.iov_len = http1_error_response(text, sizeof(text), status, req->is_head);
+	if (output_send(&c->output, c->watch.fd, &piece, 1) == OUTPUT_BROKEN)
+		c->broken = true;
+	note_sent(c);
+}
+
+void
+response_finish(struct al_request *req, enum al_result result, int error_status)
+{
+	struct conn *c = req->conn;
+
+	if (c->broken)
+		return;
+	if (result == AL_DONE && !req->started) {
+		al_log(req, AL_LOG_ERROR, "the application ended without a response");
+		result = AL_ERROR;
+	}
+	if (result != AL_DONE) {
+		response_error(req, error_status != 0 ? (unsigned)error_status : 500);
+		return;
+	}
+	if (!req->complete && put(req, NULL, 0, true) != 0)
+		return;
+	if (req->reply.framing == HTTP1_LENGTH && sends_body(req) &&
+		req->body_length < req->reply.length) {
+		al_log(req, AL_LOG_ERROR, "the body is shorter than Content-Length: %llu of %llu",
+			(unsigned long long)req->body_length,
+			(unsigned long long)req->reply.length);
+		c->keep_alive = false;
+	}
+}
+
+/* ---- Event-driven applications ---- */
+
+void
+al_pending(struct al_request *req, const struct al_pending *calls, void *arg)
+{
+	req->pending = calls;
+	req->pending_arg = arg;
+}
+
+void
+al_finish(struct al_request *req, enum al_result result, int status)
+{
+	if (req->in_handle) {
+		req->finished = true;
+		req->result = result;
+		req->error_status = status;
+		return;
+	}
+	response_finish(req, result, status);
+	conn_resume(req->conn);
+}
+
+size_t
+al_queued(struct al_request *req)
+{
+	return req->conn->output.memory;
+}
+
+size_t
+al_queue_limit(void)
+{
+	return self.settings->response_buffer_size;
+}

@@ -1,0 +1,35 @@
+/*
+ * What this process is: one worker, so one global. Set up in worker.c, before an
+ * application is loaded; the calls of alicorn.h find the worker through it.
+ */
+#ifndef WORKER_SELF_H
+#define WORKER_SELF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "gateway/common/channel.h"
+#include "gateway/common/heritage.h"
+#include "gateway/worker/app.h"
+#include "gateway/worker/loop.h"
+#include "protocols/http1.h"
+
+struct conn;
+
+struct worker {
+	const struct heritage *heritage;
+	const struct app_settings *settings;
+	struct slot *slot;
+	struct loop loop;
+	struct app app;
+	struct http1_limits limits;
+	struct conn *conns; /* all of them, a list */
+	size_t n_conns;
+	bool draining; /* finishes what it has, takes nothing new */
+	char date[32]; /* of the Date field, for the second date_at */
+	uint64_t date_at;
+};
+
+extern struct worker self;
+
+#endif
