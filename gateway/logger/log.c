@@ -2,8 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
@@ -22,8 +22,8 @@ static const char *const level_names[] = {
 static int fd = STDERR_FILENO;
 static enum log_level threshold = LOG_LEVEL_INFO;
 
-/* Absolute, as a worker may have changed its folder when it reopens; "" is stderr. */
-static char path[PATH_MAX];
+/* NULL is stderr. Absolute, as a worker may have changed its folder when it reopens. */
+static char *path;
 
 static int
 open_file(const char *name)
@@ -39,41 +39,29 @@ use(int opened)
 	fd = opened;
 }
 
-static const char *
-make_absolute(const char *name, char *out, size_t size)
-{
-	char folder[PATH_MAX] = "";
-
-	if (name[0] != '/' && getcwd(folder, sizeof(folder)) == NULL)
-		return strerror(errno);
-	int n = snprintf(out, size, "%s%s%s", folder, name[0] != '/' ? "/" : "", name);
-	return n >= 0 && (size_t)n < size ? NULL : strerror(ENAMETOOLONG);
-}
-
 const char *
 log_open(const char *name)
 {
-	char absolute[PATH_MAX] = "";
-	int opened = STDERR_FILENO;
+	bool is_file = strcmp(name, "-") != 0;
+	char *copy = is_file ? strdup(name) : NULL;
+	int opened = is_file ? open_file(name) : STDERR_FILENO;
 
-	if (strcmp(name, "-") != 0) {
-		const char *reason = make_absolute(name, absolute, sizeof(absolute));
-		if (reason != NULL)
-			return reason;
-		if ((opened = open_file(absolute)) == -1)
-			return strerror(errno);
+	if (opened == -1 || (is_file && copy == NULL)) {
+		const char *reason = strerror(errno);
+		free(copy);
+		return reason;
 	}
 	use(opened);
-	memcpy(path, absolute, sizeof(path));
+	free(path);
+	path = copy;
 	return NULL;
 }
 
 void
 log_reopen(void)
 {
-	if (path[0] == '\0')
-		return;
-	int opened = open_file(path);
+	int opened = path != NULL ? open_file(path) : STDERR_FILENO;
+
 	if (opened == -1)
 		log_error("reopen %s: %s", path, strerror(errno));
 	else
