@@ -15,9 +15,9 @@
 /* What the command line asks for. */
 enum config_action {
 	CONFIG_RUN,
-	CONFIG_CHECK,	/* --check-config */
-	CONFIG_PRINT,	/* --print-config */
-	CONFIG_HELP,	/* --help */
+	CONFIG_CHECK, /* --check-config */
+	CONFIG_PRINT, /* --print-config */
+	CONFIG_HELP, /* --help */
 	CONFIG_VERSION, /* --version */
 };
 
@@ -30,18 +30,19 @@ struct config {
 };
 
 /*
- * Reads everything anew, also at a reload: the arguments are those of main(). Returns NULL
- * and says in `errors` what is wrong, a line for each fault, with file and line where there
- * is one. Unless `usage` is NULL it is set to whether the command line itself is at fault.
- * With CONFIG_HELP and CONFIG_VERSION nothing but the action is filled in.
+ * Reads everything anew, also at a reload: the arguments are those of main(). Returns
+ * NULL and says in `errors` what is wrong, a line for each fault, with file and line
+ * where there is one. Unless `usage` is NULL it is set to whether the command line
+ * itself is at fault. With CONFIG_HELP and CONFIG_VERSION nothing but the action is
+ * filled in.
  */
-struct config *config_load(int argc, char *const *argv, struct buffer *errors, bool *usage)
-	__attribute__((warn_unused_result));
+struct config *config_load(int argc, char *const *argv, struct buffer *errors,
+	bool *usage) __attribute__((warn_unused_result));
 
 void config_free(struct config *c);
 
-/* The configuration as a libconfig file that reads back the same; each value is followed
- * by a comment that says where it came from. */
+/* The configuration as a libconfig file that reads back the same; each value is
+ * followed by a comment that says where it came from. */
 void config_print(const struct config *c, struct buffer *out);
 
 /* The text of --help, from the tables. */

@@ -89,9 +89,9 @@ struct app_settings {
 	struct origin origins[APP_SETTINGS];
 
 	/* What follows is derived from the above. */
-	const char *name;	   /* "shop"; "default" in the short form */
-	struct origin origin;	   /* where the application itself is written down */
-	struct target what;	   /* of target */
+	const char *name; /* "shop"; "default" in the short form */
+	struct origin origin; /* where the application itself is written down */
+	struct target what; /* of target */
 	struct address *addresses; /* of bind, as many */
 };
 
@@ -116,9 +116,9 @@ int setting_find(const struct setting *table, size_t n, const char *name);
 bool setting_is_list(const struct setting *row);
 
 /*
- * Sets the member of `settings` (the struct of the row's table) from text. A list gets one
- * more item, or is emptied first when `replace` is set. The text is copied into the arena.
- * Returns NULL, or what is wrong with it: "not a whole number from 1 to 4096".
+ * Sets the member of `settings` (the struct of the row's table) from text. A list gets
+ * one more item, or is emptied first when `replace` is set. The text is copied into the
+ * arena. Returns NULL, or what is wrong with it: "not a whole number from 1 to 4096".
  */
 const char *setting_parse(const struct setting *row, void *settings, const char *text,
 	bool replace, struct arena *memory);
@@ -133,7 +133,7 @@ void setting_clear(const struct setting *row, void *settings);
 void setting_copy(const struct setting *row, void *to, const void *from);
 
 /* Appends value i of a setting to `text`; false beyond the last one or when unset. */
-bool setting_text(const struct setting *row, const void *settings, size_t i,
-	struct buffer *text);
+bool setting_text(
+	const struct setting *row, const void *settings, size_t i, struct buffer *text);
 
 #endif

@@ -1,11 +1,12 @@
 /*
- * What an application's target names: the binding that runs it, told by its prefix or its
- * shape, and what the binding is to load.
+ * What an application's target names: the binding that runs it, told by its prefix or
+ * its shape, and what the binding is to load.
  *
  *   python:MODULE:CALLABLE  MODULE:CALLABLE  MODULE  FILE.py   python
  *   c:FILE.so  FILE.so  FILE.so:FUNCTION                       c
  *   fcgi://HOST:PORT  fcgi:unix:PATH                           fastcgi
- *   fcgi-exec:PROGRAM ARGUMENT ...                             fastcgi, with its program
+ *   fcgi-exec:PROGRAM ARGUMENT ...                             fastcgi, with its
+ * program
  */
 #ifndef CONFIG_TARGET_H
 #define CONFIG_TARGET_H
@@ -13,18 +14,18 @@
 #include "protocols/arena.h"
 
 struct target {
-	const char *text;    /* as it was written, with paths made absolute */
+	const char *text; /* as it was written, with paths made absolute */
 	const char *binding; /* "python": the file python.so */
-	const char *spec;    /* what the binding's load() is given */
+	const char *spec; /* what the binding's load() is given */
 	/* A program that the arbiter runs and supervises and the binding talks to:
-	 * NULL-terminated arguments; NULL: none. The binding is then given the address of
-	 * the program's socket. */
+	 * NULL-terminated arguments; NULL: none. The binding is then given the address
+	 * of the program's socket. */
 	const char *const *command;
 };
 
-/* Relative paths begin in `folder`, which is absolute; files must exist. Texts are copied
- * into the arena. Returns NULL, or what is wrong with the target. */
-const char *target_parse(struct target *t, const char *text, const char *folder,
-	struct arena *memory);
+/* Relative paths begin in `folder`, which is absolute; files must exist. Texts are
+ * copied into the arena. Returns NULL, or what is wrong with the target. */
+const char *target_parse(
+	struct target *t, const char *text, const char *folder, struct arena *memory);
 
 #endif

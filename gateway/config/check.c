@@ -1,0 +1,227 @@
+/*
+ * The configuration as a whole: paths, targets, addresses.
+ */
+#include <string.h>
+#include <strings.h>
+
+#include "gateway/config/sources.h"
+#include "gateway/config/text.h"
+
+/* How the source of a value calls the setting. */
+static const char *
+label(struct load *l, const struct setting *row, const struct origin *origin)
+{
+	bool typed = strcmp(origin->source, SOURCE_COMMAND_LINE) == 0 ||
+		strcmp(origin->source, SOURCE_VARIABLE) == 0;
+
+	if (origin->source[0] == '$')
+		return origin->source;
+	if (!typed || origin->line > 0)
+		return row->name;
+	if (row->flag == NULL)
+		return "TARGET";
+	return text_format(
+		&l->config->memory, "--%.*s", (int)strcspn(row->flag, "|"), row->flag);
+}
+
+/* ---- Paths ---- */
+
+/* The folder that the relative paths of a source begin in: that of the file, or the one
+ * the program was started in. NULL when memory is out. */
+static const char *
+folder_of(struct load *l, const struct origin *origin)
+{
+	struct arena *memory = &l->config->memory;
+	const char *slash = origin->line > 0 ? strrchr(origin->source, '/') : NULL;
+
+	if (slash == NULL)
+		return l->cwd;
+	size_t len = slash > origin->source ? (size_t)(slash - origin->source) : 1;
+	const char *folder = arena_strz(memory, slice_of(origin->source, len));
+	return folder != NULL ? text_absolute(folder, l->cwd, memory) : NULL;
+}
+
+/* A text with the path in it made absolute. NULL when memory is out. */
+typedef const char *absolute_fn(
+	const char *text, const char *folder, struct arena *memory);
+
+/* "-" is no file but a stream. */
+static const char *
+absolute_path(const char *text, const char *folder, struct arena *memory)
+{
+	return strcmp(text, "-") == 0 ? text : text_absolute(text, folder, memory);
+}
+
+static const char *
+absolute_address(const char *text, const char *folder, struct arena *memory)
+{
+	if (strncasecmp(text, "unix:", 5) != 0)
+		return text;
+	text += strncmp(text + 5, "//", 2) == 0 ? 7 : 5;
+	if (*text == '\0')
+		return "unix:";
+	const char *path = text_absolute(text, folder, memory);
+	return path != NULL ? text_format(memory, "unix:%s", path) : NULL;
+}
+
+static bool
+make_absolute(absolute_fn *make, const char **items, size_t n, const char *folder,
+	struct arena *memory)
+{
+	for (size_t i = 0; i < n; i++) {
+		items[i] = make(items[i], folder, memory);
+		if (items[i] == NULL)
+			return false;
+	}
+	return true;
+}
+
+/* The values are copied first: those of a list may be another application's too. */
+static bool
+make_row_absolute(struct load *l, struct section s, size_t row, absolute_fn *make)
+{
+	struct arena *memory = &l->config->memory;
+	void *member = (char *)s.settings + s.table[row].offset;
+	const char *folder = folder_of(l, &s.origins[row]);
+	setting_list *list = member;
+	setting_str *text = member;
+
+	if (folder == NULL)
+		return false;
+	if (!setting_is_list(&s.table[row]))
+		return *text == NULL || make_absolute(make, text, 1, folder, memory);
+	const char **items = arena_alloc(memory, (list->n + 1) * sizeof *items);
+	if (items == NULL)
+		return false;
+	for (size_t i = 0; i < list->n; i++)
+		items[i] = list->items[i];
+	list->items = items;
+	return make_absolute(make, items, list->n, folder, memory);
+}
+
+static void
+make_paths_absolute(struct load *l, struct section s)
+{
+	const struct origin nowhere = { 0 };
+
+	for (size_t row = 0; row < s.n; row++) {
+		enum setting_type type = s.table[row].type;
+		if ((type == SETTING_PATH || type == SETTING_PATHS) &&
+			!make_row_absolute(l, s, row, absolute_path))
+			load_fault(l, &nowhere, "out of memory");
+	}
+}
+
+/* ---- Targets ---- */
+
+static void
+check_target(struct load *l, struct app_settings *app)
+{
+	const struct origin *origin = &app->origins[APP_target];
+	struct arena *memory = &l->config->memory;
+
+	if (app->target == NULL) {
+		if (app->origin.line > 0)
+			load_fault(l, &app->origin, "application %s has no target",
+				app->name);
+		else
+			load_fault(l, &app->origin,
+				"%s: neither target nor applications",
+				l->options.command.config);
+		return;
+	}
+	const char *folder = folder_of(l, origin);
+	const char *reason = folder == NULL
+		? "out of memory"
+		: target_parse(&app->what, app->target, folder, memory);
+	if (reason != NULL)
+		load_fault(l, origin, "%s: \"%s\": %s",
+			label(l, &app_table[APP_target], origin), app->target, reason);
+	else
+		app->target = app->what.text;
+}
+
+/* ---- Addresses ---- */
+
+static void
+check_addresses(struct load *l, struct app_settings *app)
+{
+	struct arena *memory = &l->config->memory;
+	const struct setting *row = &app_table[APP_bind];
+	const struct origin *origin = &app->origins[APP_bind];
+	size_t n = app->bind.n;
+
+	if (n == 0)
+		load_fault(l, origin, "bind: application %s has no address", app->name);
+	app->addresses = arena_alloc(memory, (n + 1) * sizeof *app->addresses);
+	if (app->addresses == NULL ||
+		!make_row_absolute(l, app_section(app), APP_bind, absolute_address)) {
+		load_fault(l, origin, "out of memory");
+		return;
+	}
+	for (size_t i = 0; i < n; i++) {
+		const char *text = app->bind.items[i];
+		const char *reason = address_parse(&app->addresses[i], text, memory);
+		if (reason != NULL)
+			load_fault(l, origin, "%s: \"%s\": %s", label(l, row, origin),
+				text, reason);
+	}
+}
+
+/* Port 0 is a new one each time. */
+static bool
+same_address(const struct address *a, const struct address *b)
+{
+	return a->kind == b->kind && strcmp(a->port, b->port) == 0 &&
+		strcmp(a->port, "0") != 0 &&
+		(a->kind == ADDRESS_UNIX ? strcmp(a->host, b->host)
+					 : strcasecmp(a->host, b->host)) == 0;
+}
+
+/* Whether an address of `app` before number n is the one given. */
+static bool
+listens_on(const struct app_settings *app, size_t n, const struct address *address)
+{
+	for (size_t i = 0; i < n; i++)
+		if (same_address(&app->addresses[i], address))
+			return true;
+	return false;
+}
+
+static void
+check_unique(struct load *l, const struct app_settings *app)
+{
+	const struct origin *origin = &app->origins[APP_bind];
+	const char *name = label(l, &app_table[APP_bind], origin);
+
+	for (size_t i = 0; i < app->bind.n; i++) {
+		const struct address *address = &app->addresses[i];
+		if (listens_on(app, i, address))
+			load_fault(l, origin, "%s: %s is given twice", name,
+				address->text);
+		for (const struct app_settings *other = l->config->apps; other < app;
+			other++)
+			if (listens_on(other, other->bind.n, address))
+				load_fault(l, origin,
+					"%s: %s is the address of two applications, %s "
+					"and %s",
+					name, address->text, other->name, app->name);
+	}
+}
+
+void
+check_config(struct load *l)
+{
+	struct config *c = l->config;
+
+	make_paths_absolute(l, server_section(&c->server));
+	for (size_t i = 0; i < c->n_apps; i++) {
+		make_paths_absolute(l, app_section(&c->apps[i]));
+		check_target(l, &c->apps[i]);
+		check_addresses(l, &c->apps[i]);
+	}
+	if (load_failed(l))
+		return;
+	for (size_t i = 0; i < c->n_apps; i++)
+		check_unique(l, &c->apps[i]);
+}

@@ -1,0 +1,273 @@
+/*
+ * Configuration files: libconfig's syntax, our tables' meaning. All faults of a file
+ * are reported.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <libconfig.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "gateway/config/sources.h"
+#include "gateway/config/text.h"
+
+struct reader {
+	struct load *load;
+	const char *path;
+	const char *folder; /* of the path, for @include; NULL: it names none */
+	const config_setting_t *applications;
+};
+
+/* Where a libconfig setting stands. The name of an included file lacks its folder in
+ * some versions of libconfig. */
+static struct origin
+origin_of(const struct reader *r, const config_setting_t *s)
+{
+	const char *file = config_setting_source_file(s);
+	size_t len = r->folder != NULL ? strlen(r->folder) : 0;
+
+	if (file == NULL || strcmp(file, r->path) == 0)
+		file = r->path;
+	else if (len > 0 && (strncmp(file, r->folder, len) != 0 || file[len] != '/'))
+		file = text_format(&r->load->config->memory, "%s/%s", r->folder, file);
+	else
+		file = text_format(&r->load->config->memory, "%s", file);
+	return (struct origin){ file, config_setting_source_line(s) };
+}
+
+/* ---- Values ---- */
+
+/* A value as it would be written; for a message, and for setting_parse(). */
+static const char *
+value_text(const config_setting_t *s, struct arena *memory)
+{
+	switch (config_setting_type(s)) {
+	case CONFIG_TYPE_INT:
+	case CONFIG_TYPE_INT64:
+		return text_format(memory, "%lld", config_setting_get_int64(s));
+	case CONFIG_TYPE_FLOAT:
+		return text_format(memory, "%g", config_setting_get_float(s));
+	case CONFIG_TYPE_BOOL:
+		return config_setting_get_bool(s) ? "true" : "false";
+	case CONFIG_TYPE_STRING:
+		return config_setting_get_string(s);
+	case CONFIG_TYPE_GROUP:
+		return "a group";
+	default:
+		return "a list";
+	}
+}
+
+static bool
+fits(const struct setting *row, const config_setting_t *s)
+{
+	int type = config_setting_type(s);
+	bool number = type == CONFIG_TYPE_INT || type == CONFIG_TYPE_INT64;
+	bool text = type == CONFIG_TYPE_STRING;
+
+	switch (row->type) {
+	case SETTING_INT:
+		return number;
+	case SETTING_SIZE:
+		return number || text;
+	case SETTING_BOOL:
+		return type == CONFIG_TYPE_BOOL;
+	case SETTING_STR:
+	case SETTING_CHOICE:
+	case SETTING_PATH:
+	case SETTING_LIST:
+	case SETTING_PAIRS:
+	case SETTING_PATHS:
+		break;
+	}
+	return text;
+}
+
+static void
+read_value(struct reader *r, struct section to, size_t row, const config_setting_t *s,
+	struct origin origin)
+{
+	const struct setting *setting = &to.table[row];
+	struct arena *memory = &r->load->config->memory;
+	const char *text = value_text(s, memory);
+
+	if (fits(setting, s)) {
+		load_value(r->load, to, row, setting->name, text, origin);
+		return;
+	}
+	const char *quote = config_setting_type(s) == CONFIG_TYPE_STRING ? "\"" : "";
+	load_fault(r->load, &origin, "%s: %s%s%s is not %s", setting->name, quote, text,
+		quote, setting_demand(setting, memory));
+}
+
+/* A list may be written as a single text. */
+static void
+read_setting(struct reader *r, struct section to, size_t row, const config_setting_t *s)
+{
+	const struct setting *setting = &to.table[row];
+	struct origin origin = origin_of(r, s);
+	bool many = config_setting_is_array(s) || config_setting_is_list(s);
+
+	if (setting_is_list(setting)) {
+		setting_clear(setting, to.settings);
+		to.origins[row] = origin;
+	}
+	if (!many || !setting_is_list(setting)) {
+		read_value(r, to, row, s, origin);
+		return;
+	}
+	for (int i = 0; i < config_setting_length(s); i++)
+		read_value(r, to, row, config_setting_get_elem(s, (unsigned)i), origin);
+}
+
+/* ---- Names ---- */
+
+static void
+unknown(struct reader *r, const config_setting_t *s, const struct section *known,
+	size_t n)
+{
+	struct slice name = slice_str(config_setting_name(s));
+	struct origin origin = origin_of(r, s);
+	struct text_nearest nearest = { 0 };
+
+	for (size_t i = 0; i < n; i++)
+		for (size_t row = 0; row < known[i].n; row++)
+			text_nearest_try(
+				&nearest, name, slice_str(known[i].table[row].name));
+	if (nearest.distance > 0)
+		load_fault(r->load, &origin,
+			"unknown setting %s; did you mean %" SLICE_FMT "?", name.ptr,
+			SLICE_ARG(nearest.word));
+	else
+		load_fault(r->load, &origin, "unknown setting %s", name.ptr);
+}
+
+/* Sets the setting in the section that knows its name; false: none does. */
+static bool
+read_known(struct reader *r, const config_setting_t *s, const struct section *known,
+	size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		int row = setting_find(
+			known[i].table, known[i].n, config_setting_name(s));
+		if (row >= 0) {
+			read_setting(r, known[i], (size_t)row, s);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The top of the file: the server's settings, and those of every application. */
+static void
+read_top(struct reader *r, const config_setting_t *root)
+{
+	struct section known[] = { server_section(&r->load->config->server),
+		app_section(&r->load->base) };
+
+	for (int i = 0; i < config_setting_length(root); i++) {
+		const config_setting_t *s = config_setting_get_elem(root, (unsigned)i);
+		if (strcmp(config_setting_name(s), "applications") == 0)
+			r->applications = s;
+		else if (!read_known(r, s, known, 2))
+			unknown(r, s, known, 2);
+	}
+}
+
+/* ---- Applications ---- */
+
+static void
+read_app(struct reader *r, struct app_settings *app, const config_setting_t *group)
+{
+	struct section known = app_section(app);
+
+	*app = r->load->base;
+	app->name =
+		text_format(&r->load->config->memory, "%s", config_setting_name(group));
+	app->origin = origin_of(r, group);
+	if (!config_setting_is_group(group)) {
+		load_fault(r->load, &app->origin,
+			"application %s is not a group: %s: { ... };", app->name,
+			app->name);
+		return;
+	}
+	for (int i = 0; i < config_setting_length(group); i++) {
+		const config_setting_t *s = config_setting_get_elem(group, (unsigned)i);
+		struct origin origin = origin_of(r, s);
+		const char *name = config_setting_name(s);
+		if (setting_find(server_table, SERVER_SETTINGS, name) >= 0)
+			load_fault(r->load, &origin,
+				"%s is of the whole server: it stands outside of "
+				"applications",
+				name);
+		else if (!read_known(r, s, &known, 1))
+			unknown(r, s, &known, 1);
+	}
+}
+
+static void
+read_apps(struct reader *r, const config_setting_t *group)
+{
+	struct config *c = r->load->config;
+	struct origin origin = origin_of(r, group);
+	int n = config_setting_length(group);
+
+	if (!config_setting_is_group(group) || n == 0) {
+		load_fault(r->load, &origin,
+			"applications is not a group of applications: "
+			"applications: { NAME: { ... }; };");
+		return;
+	}
+	c->apps = arena_alloc(&c->memory, (size_t)n * sizeof *c->apps);
+	if (c->apps == NULL) {
+		load_fault(r->load, &origin, "out of memory");
+		return;
+	}
+	c->n_apps = (size_t)n;
+	for (int i = 0; i < n; i++)
+		read_app(r, &c->apps[i], config_setting_get_elem(group, (unsigned)i));
+}
+
+/* ---- The file ---- */
+
+/* Why it cannot be read, or NULL. libconfig would end the program over a folder. */
+static const char *
+unreadable(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) != 0)
+		return strerror(errno);
+	return S_ISREG(st.st_mode) ? NULL : "is not a file";
+}
+
+void
+file_read(struct load *l, const char *path)
+{
+	struct reader r = { .load = l, .path = path };
+	const char *slash = strrchr(path, '/');
+	const struct origin nowhere = { 0 };
+	const char *reason = unreadable(path);
+	config_t file;
+
+	if (reason != NULL) {
+		load_fault(l, &nowhere, "%s: %s", path, reason);
+		return;
+	}
+	config_init(&file);
+	if (slash != NULL) {
+		r.folder = text_format(
+			&l->config->memory, "%.*s", (int)(slash - path), path);
+		config_set_include_dir(&file, r.folder);
+	}
+	if (config_read_file(&file, path)) {
+		read_top(&r, config_root_setting(&file));
+		if (r.applications != NULL)
+			read_apps(&r, r.applications);
+	} else {
+		struct origin at = { config_error_file(&file),
+			(unsigned)config_error_line(&file) };
+		load_fault(l, &at, "%s", config_error_text(&file));
+	}
+	config_destroy(&file);
+}

@@ -1,0 +1,318 @@
+#include "gateway/config/settings.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/config/text.h"
+
+#define ROW( \
+	settings, name_, type_, letter_, flag_, default_, min_, max_, value_, help_) \
+	{ .name = #name_, \
+		.type = SETTING_##type_, \
+		.offset = offsetof(settings, name_), \
+		.letter = letter_, \
+		.flag = flag_, \
+		.fallback = default_, \
+		.min = min_, \
+		.max = max_, \
+		.value = value_, \
+		.help = help_ },
+
+const struct setting server_table[SERVER_SETTINGS] = {
+#define SERVER(...) ROW(struct server_settings, __VA_ARGS__)
+#define APP(...)
+#include "gateway/config/settings.def"
+#undef SERVER
+#undef APP
+};
+
+const struct setting app_table[APP_SETTINGS] = {
+#define SERVER(...)
+#define APP(...) ROW(struct app_settings, __VA_ARGS__)
+#include "gateway/config/settings.def"
+#undef SERVER
+#undef APP
+};
+
+int
+setting_find(const struct setting *table, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(table[i].name, name) == 0)
+			return (int)i;
+	return -1;
+}
+
+static void *
+member_of(const struct setting *row, void *settings)
+{
+	return (char *)settings + row->offset;
+}
+
+static const void *
+const_member_of(const struct setting *row, const void *settings)
+{
+	return (const char *)settings + row->offset;
+}
+
+/* ---- From text ---- */
+
+static const char *
+refusal(const struct setting *row, struct arena *memory)
+{
+	return text_format(memory, "not %s", setting_demand(row, memory));
+}
+
+/* Digits only: strtoll would also take white space and signs. */
+static bool
+parse_digits(const char *text, int64_t *number, const char **end)
+{
+	char *stop;
+
+	if (*text < '0' || *text > '9')
+		return false;
+	errno = 0;
+	*number = strtoll(text, &stop, 10);
+	*end = stop;
+	return errno == 0;
+}
+
+static const char *
+parse_int(
+	const struct setting *row, void *member, const char *text, struct arena *memory)
+{
+	int64_t number;
+	const char *end;
+
+	if (!parse_digits(text, &number, &end) || *end != '\0' || number < row->min ||
+		number > row->max)
+		return refusal(row, memory);
+	*(setting_int *)member = number;
+	return NULL;
+}
+
+static const char *
+parse_size(
+	const struct setting *row, void *member, const char *text, struct arena *memory)
+{
+	static const char units[] = "KMG";
+	int64_t number;
+	const char *end;
+
+	if (!parse_digits(text, &number, &end))
+		return refusal(row, memory);
+	const char *unit = *end != '\0' ? strchr(units, *end) : NULL;
+	if (unit != NULL) {
+		int shift = 10 * (int)(unit - units + 1);
+		if (number > INT64_MAX >> shift)
+			return refusal(row, memory);
+		number <<= shift;
+		end++;
+	}
+	if (*end != '\0' || number < row->min || number > row->max)
+		return refusal(row, memory);
+	*(setting_size *)member = (uint64_t)number;
+	return NULL;
+}
+
+static const char *
+parse_bool(
+	const struct setting *row, void *member, const char *text, struct arena *memory)
+{
+	bool yes = strcmp(text, "true") == 0;
+
+	if (!yes && strcmp(text, "false") != 0)
+		return refusal(row, memory);
+	*(setting_bool *)member = yes;
+	return NULL;
+}
+
+static const char *
+parse_str(
+	const struct setting *row, void *member, const char *text, struct arena *memory)
+{
+	(void)row;
+	const char *copy = arena_strz(memory, slice_str(text));
+	if (copy == NULL)
+		return "more than memory holds";
+	*(setting_str *)member = copy;
+	return NULL;
+}
+
+/* In any case of letters, as gunicorn takes its log levels. */
+static const char *
+parse_choice(
+	const struct setting *row, void *member, const char *text, struct arena *memory)
+{
+	struct slice words = slice_str(row->value), word;
+
+	while (text_next_word(&words, &word))
+		if (slice_caseeq(word, slice_str(text))) {
+			*(setting_str *)member = arena_strz(memory, word);
+			return *(setting_str *)member != NULL
+				? NULL
+				: "more than memory holds";
+		}
+	return refusal(row, memory);
+}
+
+/* Into an array of its own: the items so far may be another application's too. */
+static const char *
+parse_item(
+	const struct setting *row, void *member, const char *text, struct arena *memory)
+{
+	setting_list *list = member;
+	const char **items = arena_alloc(memory, (list->n + 1) * sizeof *items);
+
+	if (items == NULL)
+		return "more than memory holds";
+	if (list->n > 0)
+		memcpy(items, list->items, list->n * sizeof *items);
+	const char *reason = parse_str(row, &items[list->n], text, memory);
+	if (reason == NULL)
+		*list = (setting_list){ items, list->n + 1 };
+	return reason;
+}
+
+static const char *
+parse_pair(
+	const struct setting *row, void *member, const char *text, struct arena *memory)
+{
+	const char *equal = strchr(text, '=');
+
+	if (equal == NULL || equal == text)
+		return refusal(row, memory);
+	return parse_item(row, member, text, memory);
+}
+
+typedef const char *parse_fn(const struct setting *row, void *member, const char *text,
+	struct arena *memory);
+
+static const struct type {
+	parse_fn *parse;
+	size_t size;
+	bool list;
+} types[] = {
+	[SETTING_INT] = { parse_int, sizeof(setting_int), false },
+	[SETTING_SIZE] = { parse_size, sizeof(setting_size), false },
+	[SETTING_BOOL] = { parse_bool, sizeof(setting_bool), false },
+	[SETTING_STR] = { parse_str, sizeof(setting_str), false },
+	[SETTING_CHOICE] = { parse_choice, sizeof(setting_str), false },
+	[SETTING_PATH] = { parse_str, sizeof(setting_str), false },
+	[SETTING_LIST] = { parse_item, sizeof(setting_list), true },
+	[SETTING_PAIRS] = { parse_pair, sizeof(setting_list), true },
+	[SETTING_PATHS] = { parse_item, sizeof(setting_list), true },
+};
+
+const char *
+setting_parse(const struct setting *row, void *settings, const char *text, bool replace,
+	struct arena *memory)
+{
+	if (replace && setting_is_list(row))
+		setting_clear(row, settings);
+	return types[row->type].parse(row, member_of(row, settings), text, memory);
+}
+
+bool
+setting_is_list(const struct setting *row)
+{
+	return types[row->type].list;
+}
+
+void
+setting_clear(const struct setting *row, void *settings)
+{
+	memset(member_of(row, settings), 0, types[row->type].size);
+}
+
+void
+setting_copy(const struct setting *row, void *to, const void *from)
+{
+	memcpy(member_of(row, to), const_member_of(row, from), types[row->type].size);
+}
+
+/* ---- To text ---- */
+
+static const char *
+choices(const char *words, struct arena *memory)
+{
+	struct slice left = slice_str(words), word;
+	struct buffer text = { 0 };
+
+	while (text_next_word(&left, &word))
+		buffer_addf(&text, "%s%" SLICE_FMT, text.len > 0 ? ", " : "one of ",
+			SLICE_ARG(word));
+	const char *copy =
+		text_format(memory, "%" SLICE_FMT, SLICE_ARG(buffer_slice(&text)));
+	buffer_release(&text);
+	return copy;
+}
+
+const char *
+setting_demand(const struct setting *row, struct arena *memory)
+{
+	switch (row->type) {
+	case SETTING_INT:
+		return text_format(memory,
+			"a whole number from %" PRId64 " to %" PRId64, row->min,
+			row->max);
+	case SETTING_SIZE:
+		return text_format(memory,
+			"a size from %" PRId64 " to %" PRId64 " bytes, such as 20M",
+			row->min, row->max);
+	case SETTING_BOOL:
+		return "true or false";
+	case SETTING_STR:
+	case SETTING_PATH:
+		return "a text";
+	case SETTING_CHOICE:
+		return choices(row->value, memory);
+	case SETTING_LIST:
+	case SETTING_PATHS:
+		return "a text or a list of texts";
+	case SETTING_PAIRS:
+		return "of the form NAME=VALUE";
+	}
+	return "";
+}
+
+static bool
+add_str(struct buffer *text, const char *value)
+{
+	if (value != NULL)
+		buffer_add_str(text, value);
+	return value != NULL;
+}
+
+bool
+setting_text(
+	const struct setting *row, const void *settings, size_t i, struct buffer *text)
+{
+	const void *member = const_member_of(row, settings);
+	const setting_list *list = member;
+
+	if (setting_is_list(row))
+		return i < list->n && add_str(text, list->items[i]);
+	if (i > 0)
+		return false;
+	switch (row->type) {
+	case SETTING_INT:
+		buffer_addf(text, "%" PRId64, *(const setting_int *)member);
+		return true;
+	case SETTING_SIZE:
+		buffer_addf(text, "%" PRIu64, *(const setting_size *)member);
+		return true;
+	case SETTING_BOOL:
+		return add_str(text, *(const setting_bool *)member ? "true" : "false");
+	case SETTING_STR:
+	case SETTING_CHOICE:
+	case SETTING_PATH:
+	case SETTING_LIST:
+	case SETTING_PAIRS:
+	case SETTING_PATHS:
+		break;
+	}
+	return add_str(text, *(const setting_str *)member);
+}

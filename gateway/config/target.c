@@ -1,0 +1,249 @@
+#include "gateway/config/target.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "gateway/config/address.h"
+#include "gateway/config/text.h"
+
+struct form_args {
+	const char *rest; /* what stands behind the prefix */
+	const char *folder;
+	struct arena *memory;
+};
+
+/* Sets binding and spec. Returns NULL, or what is wrong. */
+typedef const char *form_fn(struct target *t, const struct form_args *a);
+
+static const char forms[] =
+	"not a target: MODULE:CALLABLE, FILE.py, FILE.so, fcgi://HOST:PORT, "
+	"fcgi:unix:PATH or fcgi-exec:PROGRAM";
+
+/* ---- Files ---- */
+
+/* The length of the file's name in "FILE.so" or "FILE.so:FUNCTION"; 0: it is neither.
+ */
+static size_t
+file_length(const char *text, const char *suffix)
+{
+	size_t len = strlen(suffix);
+
+	for (const char *at = text; (at = strstr(at, suffix)) != NULL; at += len)
+		if (at != text && (at[len] == '\0' || at[len] == ':'))
+			return (size_t)(at - text) + len;
+	return 0;
+}
+
+/* FILE or FILE:NAME, where the file's name is len bytes long. */
+static const char *
+parse_file(struct target *t, const struct form_args *a, size_t len)
+{
+	const char *name = a->rest + len;
+	const char *file = arena_strz(a->memory, slice_of(a->rest, len));
+	const char *path =
+		file != NULL ? text_absolute(file, a->folder, a->memory) : NULL;
+
+	if (path == NULL)
+		return "out of memory";
+	if (strcmp(name, ":") == 0)
+		return "nothing behind the colon";
+	if (access(path, F_OK) != 0)
+		return text_format(a->memory, "%s: %s", path, strerror(errno));
+	t->spec = text_format(a->memory, "%s%s", path, name);
+	return NULL;
+}
+
+static const char *
+parse_c(struct target *t, const struct form_args *a)
+{
+	size_t len = file_length(a->rest, ".so");
+
+	t->binding = "c";
+	if (len == 0)
+		return "not of the form c:FILE.so or c:FILE.so:FUNCTION";
+	return parse_file(t, a, len);
+}
+
+/* ---- Python ---- */
+
+/* The length of a dotted name, such as shop.wsgi; 0: it is none. Letters beyond ASCII
+ * are for Python to judge. */
+static size_t
+dotted_length(const char *text)
+{
+	static const char letters[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_";
+	size_t len = 0;
+	bool begins = true;
+
+	for (; text[len] != '\0'; len++) {
+		char c = text[len];
+		bool letter = (unsigned char)c >= 0x80 || strchr(letters, c) != NULL;
+		bool digit = c >= '0' && c <= '9';
+		if (begins ? !letter : !letter && !digit && c != '.')
+			break;
+		begins = c == '.';
+	}
+	return begins ? 0 : len;
+}
+
+/* NAME or NAME(ARGUMENTS). */
+static bool
+is_callable(const char *text)
+{
+	size_t len = dotted_length(text);
+
+	return len > 0 &&
+		(text[len] == '\0' ||
+			(text[len] == '(' && text[strlen(text) - 1] == ')'));
+}
+
+static bool
+is_module(const char *text)
+{
+	size_t len = dotted_length(text);
+
+	return len > 0 &&
+		(text[len] == '\0' ||
+			(text[len] == ':' && is_callable(text + len + 1)));
+}
+
+static const char *
+parse_python(struct target *t, const struct form_args *a)
+{
+	size_t len = file_length(a->rest, ".py");
+
+	t->binding = "python";
+	if (len > 0 && a->rest[len] == ':' && !is_callable(a->rest + len + 1))
+		return text_format(
+			a->memory, "\"%s\" is not a callable", a->rest + len + 1);
+	if (len > 0)
+		return parse_file(t, a, len);
+	if (!is_module(a->rest))
+		return "not of the form MODULE, MODULE:CALLABLE or FILE.py:CALLABLE";
+	t->spec = arena_strz(a->memory, slice_str(a->rest));
+	return NULL;
+}
+
+/* ---- FastCGI ---- */
+
+static const char *
+parse_fcgi_tcp(struct target *t, const struct form_args *a)
+{
+	struct address address;
+	const char *reason = address_parse(&address, a->rest, a->memory);
+
+	t->binding = "fastcgi";
+	if (reason != NULL)
+		return reason;
+	const char *colon = strrchr(a->rest, ':');
+	if (address.kind != ADDRESS_TCP || colon == NULL || colon == a->rest ||
+		strchr(colon, ']') != NULL)
+		return "not of the form fcgi://HOST:PORT";
+	t->spec = address.text;
+	return NULL;
+}
+
+static const char *
+parse_fcgi_unix(struct target *t, const struct form_args *a)
+{
+	struct address address;
+
+	t->binding = "fastcgi";
+	if (strncmp(a->rest, "unix:", 5) != 0 || a->rest[5] == '\0')
+		return "not of the form fcgi://HOST:PORT or fcgi:unix:PATH";
+	const char *path = text_absolute(a->rest + 5, a->folder, a->memory);
+	if (path == NULL)
+		return "out of memory";
+	t->spec = text_format(a->memory, "unix:%s", path);
+	return address_parse(&address, t->spec, a->memory);
+}
+
+static const char *
+parse_fcgi_exec(struct target *t, const struct form_args *a)
+{
+	char **words;
+	size_t n;
+	const char *reason = text_split(a->rest, &words, &n, a->memory);
+
+	t->binding = "fastcgi";
+	if (reason != NULL)
+		return reason;
+	if (n == 0)
+		return "not of the form fcgi-exec:PROGRAM ARGUMENT ...";
+	if (*words[0] != '/' && strchr(words[0], '/') != NULL)
+		return text_format(a->memory,
+			"%s: a program is given by its absolute path, or by its name "
+			"alone",
+			words[0]);
+	if (*words[0] == '/' && access(words[0], X_OK) != 0)
+		return text_format(a->memory, "%s: %s", words[0], strerror(errno));
+	t->command = (const char *const *)words;
+	t->spec = arena_strz(a->memory, slice_str(a->rest));
+	return NULL;
+}
+
+/* ---- The table ---- */
+
+static const struct form {
+	const char *prefix;
+	const char *suffix; /* of a file that needs no prefix */
+	form_fn *parse;
+	const char *refusal; /* without parse: what to do instead */
+} table[] = {
+	{ "python:", ".py", parse_python, NULL },
+	{ "c:", ".so", parse_c, NULL },
+	{ "fcgi://", NULL, parse_fcgi_tcp, NULL },
+	{ "fcgi:", NULL, parse_fcgi_unix, NULL },
+	{ "fcgi-exec:", NULL, parse_fcgi_exec, NULL },
+	{ "php:", ".php", NULL,
+		"PHP is not built in yet: use fcgi-exec:/usr/bin/php-cgi and set root "
+		"to "
+		"the folder of the scripts" },
+	{ "lua:", ".lua", NULL,
+		"Lua is not built in yet: use fcgi-exec: with a FastCGI program in "
+		"Lua" },
+	{ "cgi:", NULL, NULL,
+		"CGI is not built in yet: use fcgi-exec: with a FastCGI program" },
+};
+
+enum { FORMS = sizeof table / sizeof table[0] };
+
+/* The row of a target, and where its rest begins; NULL: it has no such form. */
+static const struct form *
+find_form(const char *text, const char **rest)
+{
+	for (size_t i = 0; i < FORMS; i++) {
+		size_t len = strlen(table[i].prefix);
+		*rest = text + len;
+		if (strncmp(text, table[i].prefix, len) == 0)
+			return &table[i];
+	}
+	*rest = text;
+	for (size_t i = 0; i < FORMS; i++)
+		if (table[i].suffix != NULL && file_length(text, table[i].suffix) > 0)
+			return &table[i];
+	return is_module(text) ? &table[0] : NULL;
+}
+
+const char *
+target_parse(
+	struct target *t, const char *text, const char *folder, struct arena *memory)
+{
+	struct form_args args = { .folder = folder, .memory = memory };
+	const struct form *form = find_form(text, &args.rest);
+
+	*t = (struct target){ 0 };
+	if (form == NULL)
+		return forms;
+	if (form->parse == NULL)
+		return form->refusal;
+	const char *reason = form->parse(t, &args);
+	if (reason != NULL)
+		return reason;
+	if (t->spec == NULL)
+		return "out of memory";
+	t->text = text_format(memory, "%.*s%s", (int)(args.rest - text), text, t->spec);
+	return NULL;
+}
