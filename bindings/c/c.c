@@ -1,0 +1,124 @@
+/*
+ * The binding of C applications: shared objects that export al_handle, or another
+ * function that the target names. "FILE.so" or "FILE.so:FUNCTION".
+ */
+#include <dlfcn.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/alicorn.h"
+
+struct c_app {
+	void *library;
+	__typeof__(al_handle) *handle;
+	__typeof__(al_worker_exit) *worker_exit; /* may be NULL */
+	__typeof__(al_iterate) *iterate; /* may be NULL */
+	void *state; /* the application's own */
+};
+
+/* Splits the target. A name without a slash is a file of the working folder; dlopen()
+ * would look for it among the system's libraries. */
+static const char *
+parse_target(const char *target, char path[PATH_MAX], const char **function)
+{
+	const char *colon = strrchr(target, ':');
+	bool has_function = colon != NULL && strchr(colon, '/') == NULL;
+	int len = has_function ? (int)(colon - target) : (int)strlen(target);
+	const char *folder = memchr(target, '/', (size_t)len) == NULL ? "./" : "";
+
+	*function = has_function ? colon + 1 : "al_handle";
+	if (len == 0 || **function == '\0')
+		return "the target is not FILE.so or FILE.so:FUNCTION";
+	int n = snprintf(path, PATH_MAX, "%s%.*s", folder, len, target);
+	return n < PATH_MAX ? NULL : "the name of the file is too long";
+}
+
+static const char *
+open_library(struct c_app *c, const char *path, const char *function)
+{
+	static char error[PATH_MAX + 128];
+
+	c->library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+	if (c->library == NULL)
+		return dlerror();
+	c->handle = (__typeof__(al_handle) *)dlsym(c->library, function);
+	if (c->handle == NULL) {
+		snprintf(error, sizeof(error), "%s has no function %.64s", path,
+			function);
+		return error;
+	}
+	c->worker_exit =
+		(__typeof__(al_worker_exit) *)dlsym(c->library, "al_worker_exit");
+	c->iterate = (__typeof__(al_iterate) *)dlsym(c->library, "al_iterate");
+	return NULL;
+}
+
+static const char *
+init_application(struct c_app *c)
+{
+	__typeof__(al_worker_init) *init =
+		(__typeof__(al_worker_init) *)dlsym(c->library, "al_worker_init");
+
+	return init != NULL ? init(&c->state) : NULL;
+}
+
+/* What was opened stays open when this fails: the reason may stand in the library, and
+ * the process ends. */
+static const char *
+load(const char *target, void **app)
+{
+	char path[PATH_MAX];
+	const char *function;
+	struct c_app *c = calloc(1, sizeof(*c));
+
+	if (c == NULL)
+		return "out of memory";
+	const char *error = parse_target(target, path, &function);
+	if (error == NULL)
+		error = open_library(c, path, function);
+	if (error == NULL)
+		error = init_application(c);
+	if (error != NULL)
+		free(c);
+	else
+		*app = c;
+	return error;
+}
+
+static int
+handle(void *app, struct al_request *req)
+{
+	struct c_app *c = app;
+
+	return c->handle(c->state, req);
+}
+
+static int
+iterate(void *app)
+{
+	struct c_app *c = app;
+
+	return c->iterate != NULL ? c->iterate(c->state) : AL_PAUSE;
+}
+
+static void
+unload(void *app)
+{
+	struct c_app *c = app;
+
+	if (c->worker_exit != NULL)
+		c->worker_exit(c->state);
+	dlclose(c->library);
+	free(c);
+}
+
+const struct al_binding al_binding = {
+	.abi = AL_ABI,
+	.name = "c",
+	.load = load,
+	.handle = handle,
+	.iterate = iterate,
+	.unload = unload,
+};
