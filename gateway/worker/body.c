@@ -37,7 +37,8 @@ open_unnamed(const char *folder)
 
 	if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL))
 		return fd;
-	if (snprintf(path, sizeof(path), "%s/alicorn-XXXXXX", folder) >= (int)sizeof(path)) {
+	if (snprintf(path, sizeof(path), "%s/alicorn-XXXXXX", folder) >=
+		(int)sizeof(path)) {
 		errno = ENAMETOOLONG;
 		return -1;
 	}

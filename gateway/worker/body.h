@@ -1,6 +1,6 @@
 /*
- * The body of a request: kept in memory while it is small, then in a file that has no name.
- * It is written by the loop and read by the application, never both at once.
+ * The body of a request: kept in memory while it is small, then in a file that has no
+ * name. It is written by the loop and read by the application, never both at once.
  */
 #ifndef WORKER_BODY_H
 #define WORKER_BODY_H
@@ -12,17 +12,17 @@
 
 struct body {
 	struct buffer memory; /* all of it, or what is next to be read from the file */
-	int fd;		      /* of the spool file, -1: in memory */
+	int fd; /* of the spool file, -1: in memory */
 	uint64_t length;
 	uint64_t position; /* of the next byte that body_read gives */
-	size_t window;	   /* how much of memory was read, with a file */
+	size_t window; /* how much of memory was read, with a file */
 };
 
 void body_init(struct body *b);
 void body_release(struct body *b);
 
-/* Adds to the end; goes over to a file in `folder` when more than `memory_max` bytes would
- * be in memory. -1 and errno (ENOSPC, ENOENT, …). */
+/* Adds to the end; goes over to a file in `folder` when more than `memory_max` bytes
+ * would be in memory. -1 and errno (ENOSPC, ENOENT, …). */
 int body_add(struct body *b, struct slice data, size_t memory_max, const char *folder);
 
 /* Up to n bytes, 0 at the end; -1 and errno when the file cannot be read. */

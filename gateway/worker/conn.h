@@ -1,13 +1,14 @@
 /*
- * A client's connection: a state machine that the loop drives. Each step does what can be
- * done now and says what it wants next; one place acts on that, one place changes states.
+ * A client's connection: a state machine that the loop drives. Each step does what can
+ *be done now and says what it wants next; one place acts on that, one place changes
+ *states.
  *
  *	IDLE ── first byte ──> HEAD ──> BODY ──> APP ──> FLUSH ──┬──> IDLE (keep-alive)
  *	                         └── error: FLUSH                ├──> LINGER ──> closed
  *	                                                         └──> closed
  *
- * A connection has a request object only from its first byte to the end of its response,
- * so that idle ones cost little memory.
+ * A connection has a request object only from its first byte to the end of its
+ *response, so that idle ones cost little memory.
  */
 #ifndef WORKER_CONN_H
 #define WORKER_CONN_H
@@ -22,24 +23,25 @@
 #include "protocols/http1.h"
 
 enum conn_state {
-	CONN_IDLE,   /* no byte of a request yet */
-	CONN_HEAD,   /* receives a request's head */
-	CONN_BODY,   /* receives its body */
-	CONN_APP,    /* the application has it; here it waits for AL_PENDING to end */
-	CONN_FLUSH,  /* the response is complete, the client takes it */
-	CONN_LINGER, /* nothing more is sent; reads so that the client sees the response */
+	CONN_IDLE, /* no byte of a request yet */
+	CONN_HEAD, /* receives a request's head */
+	CONN_BODY, /* receives its body */
+	CONN_APP, /* the application has it; here it waits for AL_PENDING to end */
+	CONN_FLUSH, /* the response is complete, the client takes it */
+	CONN_LINGER, /* nothing more is sent; reads so that the client sees the response
+		      */
 };
 
 struct conn {
 	struct watch watch; /* first: the loop's watch is the connection */
 	struct timer timer; /* of the state's time limit */
 	enum conn_state state;
-	bool readable;	  /* a read may give bytes; cleared by one that gave all */
+	bool readable; /* a read may give bytes; cleared by one that gave all */
 	bool half_closed; /* the client sends no more: read until the end is seen */
-	bool broken;	  /* reading or writing makes no sense any more */
-	bool cut;	  /* to be reset: the response is not what it claims to be */
-	bool keep_alive;  /* after this response */
-	bool linger;	  /* after it, when not kept */
+	bool broken; /* reading or writing makes no sense any more */
+	bool cut; /* to be reset: the response is not what it claims to be */
+	bool keep_alive; /* after this response */
+	bool linger; /* after it, when not kept */
 	struct al_request *req;
 	struct output output;
 	const struct listener *listener;
@@ -55,7 +57,11 @@ struct conn {
 };
 
 /* Takes over a descriptor that was accepted, and begins. */
-void conn_open(int fd, const struct listener *listener, const void *peer, size_t peer_len);
+void conn_open(
+	int fd, const struct listener *listener, const void *peer, size_t peer_len);
+
+/* It made progress: the time limit of its state counts anew. */
+void conn_progress(struct conn *c);
 
 /* Goes on after the application called al_finish. */
 void conn_resume(struct conn *c);

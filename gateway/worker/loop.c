@@ -98,7 +98,8 @@ call_again(struct loop *loop)
 {
 	unsigned n = 0;
 
-	for (const struct watch *watch = loop->again; watch != NULL; watch = watch->next)
+	for (const struct watch *watch = loop->again; watch != NULL;
+		watch = watch->next)
 		n++;
 	while (n-- > 0 && loop->again != NULL) {
 		struct watch *watch = loop->again;
@@ -124,7 +125,8 @@ loop_round(struct loop *loop, int max_ms)
 {
 	struct epoll_event events[EVENTS_PER_ROUND];
 
-	int n = epoll_wait(loop->epoll, events, EVENTS_PER_ROUND, wait_ms(loop, max_ms));
+	int n = epoll_wait(
+		loop->epoll, events, EVENTS_PER_ROUND, wait_ms(loop, max_ms));
 	loop->now = clock_ms();
 	for (int i = 0; i < n; i++) {
 		struct watch *watch = events[i].data.ptr;

@@ -20,8 +20,8 @@ typedef void watch_fn(struct watch *watch, uint32_t events);
 struct watch {
 	watch_fn *fn; /* NULL: closed, no more calls */
 	int fd;
-	bool added;	    /* to the epoll set */
-	bool again;	    /* in the list of loop_again */
+	bool added; /* to the epoll set */
+	bool again; /* in the list of loop_again */
 	struct watch *next; /* in that list, or in the list of the closed */
 	void (*release)(struct watch *watch);
 };
@@ -30,7 +30,7 @@ struct loop {
 	int epoll;
 	uint64_t now; /* clock_ms() when this round began */
 	struct timers timers;
-	struct watch *again;  /* to be called in the next round without an event */
+	struct watch *again; /* to be called in the next round without an event */
 	struct watch *closed; /* to be released at the end of this round */
 };
 
@@ -46,12 +46,13 @@ int loop_watch(struct loop *loop, struct watch *watch, uint32_t events);
 /* Out of the epoll set, to be added again later. */
 void loop_pause(struct loop *loop, struct watch *watch);
 
-/* Calls the watch once more, after all that have events; in the next round when it is asked
- * for by such a call. */
+/* Calls the watch once more, after all that have events; in the next round when it is
+ * asked for by such a call. */
 void loop_again(struct loop *loop, struct watch *watch);
 
-/* No more calls. `release` is called when this round ends: events that epoll has reported
- * already may still name the watch until then. The descriptor is the caller's to close. */
+/* No more calls. `release` is called when this round ends: events that epoll has
+ * reported already may still name the watch until then. The descriptor is the caller's
+ * to close. */
 void loop_close(
 	struct loop *loop, struct watch *watch, void (*release)(struct watch *watch));
 

@@ -10,10 +10,10 @@
 
 enum {
 	BLOCK_BYTES = 16 * 1024 - 64,
-	IOV_BLOCKS = 16,	  /* pieces in one system call */
-	SENDFILE_MAX = 1 << 20,	  /* bytes in one */
-	TURN_BYTES = 4 << 20,	  /* then the other connections have their turn */
-	FREE_BLOCKS = 64,	  /* that are kept for reuse */
+	IOV_BLOCKS = 16, /* pieces in one system call */
+	SENDFILE_MAX = 1 << 20, /* bytes in one */
+	TURN_BYTES = 4 << 20, /* then the other connections have their turn */
+	FREE_BLOCKS = 64, /* that are kept for reuse */
 };
 
 struct block {
@@ -102,7 +102,8 @@ add_bytes(struct output *o, const char *bytes, size_t n)
 				return -1;
 			append(o, b);
 		}
-		size_t part = BLOCK_BYTES - b->end < n ? BLOCK_BYTES - (size_t)b->end : n;
+		size_t part =
+			BLOCK_BYTES - b->end < n ? BLOCK_BYTES - (size_t)b->end : n;
 		memcpy(b->data + b->end, bytes, part);
 		b->end += part;
 		bytes += part;
@@ -216,8 +217,8 @@ output_flush(struct output *o, int socket)
 	uint64_t turn = o->sent + TURN_BYTES;
 
 	while (o->first != NULL) {
-		ssize_t sent = o->first->fd >= 0 ? send_file(o, socket) :
-						   send_memory(o, socket);
+		ssize_t sent = o->first->fd >= 0 ? send_file(o, socket)
+						 : send_memory(o, socket);
 		if (sent < 0)
 			return OUTPUT_BROKEN;
 		if (sent == 0)

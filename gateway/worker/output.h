@@ -16,21 +16,21 @@ struct block;
 /* All zero is a valid empty queue. */
 struct output {
 	struct block *first, *last;
-	size_t memory;	/* bytes in memory that wait */
+	size_t memory; /* bytes in memory that wait */
 	uint64_t bytes; /* all bytes that wait, of files too */
-	uint64_t sent;	/* bytes that the socket took, ever */
+	uint64_t sent; /* bytes that the socket took, ever */
 };
 
 /* Where a step in sending has led to. */
 enum output_result {
-	OUTPUT_EMPTY,	/* all was sent */
+	OUTPUT_EMPTY, /* all was sent */
 	OUTPUT_WAITING, /* the socket takes no more for now */
-	OUTPUT_TURN,	/* it would take more, but others should have their turn */
-	OUTPUT_BROKEN,	/* the peer has gone, a file was cut short, or memory is out */
+	OUTPUT_TURN, /* it would take more, but others should have their turn */
+	OUTPUT_BROKEN, /* the peer has gone, a file was cut short, or memory is out */
 };
 
-/* Sends the queue, then the pieces; what of these the socket does not take is queued as a
- * copy. The pieces' array is changed. */
+/* Sends the queue, then the pieces; what of these the socket does not take is queued as
+ * a copy. The pieces' array is changed. */
 enum output_result output_send(
 	struct output *o, int socket, struct iovec *pieces, size_t n_pieces);
 
@@ -40,7 +40,8 @@ int output_queue(struct output *o, const struct iovec *pieces, size_t n_pieces);
 /* Sends more of the queue. */
 enum output_result output_flush(struct output *o, int socket);
 
-/* Queues a part of a file; takes the descriptor over, also when it fails. -1: memory. */
+/* Queues a part of a file; takes the descriptor over, also when it fails. -1: memory.
+ */
 int output_add_file(struct output *o, int fd, off_t offset, uint64_t length);
 
 /* Drops what waits. */

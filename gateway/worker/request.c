@@ -31,7 +31,8 @@ make(void)
 	buffer_init(&req->input, 0);
 	body_init(&req->body);
 	req->head.fields = calloc(self.limits.fields, sizeof(*req->head.fields));
-	if (req->head.fields == NULL || buffer_reserve(&req->input, INPUT_FIRST) == NULL) {
+	if (req->head.fields == NULL ||
+		buffer_reserve(&req->input, INPUT_FIRST) == NULL) {
 		buffer_release(&req->input);
 		free(req->head.fields);
 		free(req);
@@ -113,7 +114,8 @@ request_line(const struct al_request *req, char *text, size_t room)
 	size_t len = 0;
 
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-		size_t n = parts[i].len < room - 1 - len ? parts[i].len : room - 1 - len;
+		size_t n =
+			parts[i].len < room - 1 - len ? parts[i].len : room - 1 - len;
 		memcpy(text + len, parts[i].ptr, n);
 		len += n;
 	}
@@ -130,11 +132,12 @@ describe_peer(struct conn *c)
 	if (c->peer_port[0] != '\0' || c->peer.any.sa_family == AF_UNIX)
 		return;
 	if (c->peer.any.sa_family == AF_INET) {
-		inet_ntop(AF_INET, &c->peer.v4.sin_addr, c->peer_addr, sizeof(c->peer_addr));
+		inet_ntop(AF_INET, &c->peer.v4.sin_addr, c->peer_addr,
+			sizeof(c->peer_addr));
 		port = ntohs(c->peer.v4.sin_port);
 	} else {
-		inet_ntop(
-			AF_INET6, &c->peer.v6.sin6_addr, c->peer_addr, sizeof(c->peer_addr));
+		inet_ntop(AF_INET6, &c->peer.v6.sin6_addr, c->peer_addr,
+			sizeof(c->peer_addr));
 		port = ntohs(c->peer.v6.sin6_port);
 	}
 	snprintf(c->peer_port, sizeof(c->peer_port), "%hu", (unsigned short)port);
@@ -147,7 +150,8 @@ name_from_authority(struct cgi_source *source, struct al_request *req)
 	struct slice host = req->head.authority, port = SLICE("80");
 	const char *colon = host.len != 0 ? memrchr(host.ptr, ':', host.len) : NULL;
 
-	if (colon != NULL && memchr(colon, ']', host.len - (size_t)(colon - host.ptr)) == NULL) {
+	if (colon != NULL &&
+		memchr(colon, ']', host.len - (size_t)(colon - host.ptr)) == NULL) {
 		port = slice_of(colon + 1, host.len - (size_t)(colon + 1 - host.ptr));
 		host.len = (size_t)(colon - host.ptr);
 	}
@@ -182,7 +186,8 @@ make_environ(struct al_request *req)
 	req->vars = arena_alloc(&req->arena, room * sizeof(*req->vars));
 	if (req->vars == NULL)
 		return -1;
-	/* The codec's variable and the interface's are laid out alike (a test checks). */
+	/* The codec's variable and the interface's are laid out alike (a test checks).
+	 */
 	req->n_vars = cgi_environ(&source, (struct cgi_var *)req->vars, &req->arena);
 	return 0;
 }

@@ -1,6 +1,6 @@
 /*
- * A request and its response: struct al_request of alicorn.h. Request objects are pooled
- * and keep their memory, so that a request on the fast path allocates nothing.
+ * A request and its response: struct al_request of alicorn.h. Request objects are
+ * pooled and keep their memory, so that a request on the fast path allocates nothing.
  */
 #ifndef WORKER_REQUEST_H
 #define WORKER_REQUEST_H
@@ -19,8 +19,8 @@ struct al_request {
 	struct al_request *next_free;
 	struct arena arena;
 
-	/* What was received: [head][body and what is behind it]. While the head is in use
-	 * its bytes stay where they are. */
+	/* What was received: [head][body and what is behind it]. While the head is in
+	 * use its bytes stay where they are. */
 	struct buffer input;
 	size_t head_len;
 	struct http1_decoder decoder;
@@ -33,22 +33,22 @@ struct al_request {
 	struct al_var *vars; /* the environ; NULL until it is asked for */
 	size_t n_vars;
 
-	/* The response: described, then begun (its framing is known, its head has gone to
-	 * the output), then complete. */
+	/* The response: described, then begun (its framing is known, its head has gone
+	 * to the output), then complete. */
 	struct http1_response response;
 	struct http1_reply reply;
 	struct buffer gathered; /* small pieces of the body that wait for more */
-	uint64_t body_length;	/* bytes of the body that the application has written */
-	uint64_t sent_before;	/* bytes the connection had sent before this response */
-	bool started;		/* al_start was called */
-	bool begun;		/* the head has gone to the output */
-	bool complete;		/* the end of the body too */
-	bool too_long;		/* more than Content-Length was written, and logged */
-	bool waiting;		/* the client could not take all: drained() is owed */
+	uint64_t body_length; /* bytes of the body that the application has written */
+	uint64_t sent_before; /* bytes the connection had sent before this response */
+	bool started; /* al_start was called */
+	bool begun; /* the head has gone to the output */
+	bool complete; /* the end of the body too */
+	bool too_long; /* more than Content-Length was written, and logged */
+	bool waiting; /* the client could not take all: drained() is owed */
 
 	/* AL_PENDING */
 	bool in_handle; /* handle() has not returned yet */
-	bool finished;	/* al_finish was called before that */
+	bool finished; /* al_finish was called before that */
 	enum al_result result;
 	int error_status;
 	const struct al_pending *pending;
@@ -68,8 +68,8 @@ bool request_has_input(const struct al_request *req);
 /* "GET /path HTTP/1.1", cut to the room; for logs. */
 void request_line(const struct al_request *req, char *text, size_t room);
 
-/* Ends the response as the application's result says; the connection's keep_alive, linger,
- * cut and broken tell what comes next. */
+/* Ends the response as the application's result says; the connection's keep_alive,
+ * linger, cut and broken tell what comes next. */
 void response_finish(struct al_request *req, enum al_result result, int error_status);
 
 /* A short response of our own, when none was begun; else the connection is cut. */

@@ -1,7 +1,7 @@
 /*
  * The response's side of alicorn.h. Framing (RFC 9112 section 6) is decided as late as
- * possible: when the first bytes must leave. A response that is complete by then is sent
- * with its Content-Length, head and body in one system call.
+ * possible: when the first bytes must leave. A response that is complete by then is
+ * sent with its Content-Length, head and body in one system call.
  */
 #include "gateway/worker/request.h"
 
@@ -30,7 +30,8 @@ date(void)
 	if ((uint64_t)now != self.date_at) {
 		self.date_at = (uint64_t)now;
 		gmtime_r(&now, &tm);
-		strftime(self.date, sizeof(self.date), "%a, %d %b %Y %H:%M:%S GMT", &tm);
+		strftime(
+			self.date, sizeof(self.date), "%a, %d %b %Y %H:%M:%S GMT", &tm);
 	}
 	return slice_str(self.date);
 }
@@ -65,7 +66,8 @@ begin(struct al_request *req, int64_t length)
 	} else if (sends_body(req) && req->head.minor > 0) {
 		reply->framing = HTTP1_CHUNKED;
 	} else if (sends_body(req)) {
-		c->keep_alive = false; /* HTTP/1.0: the end of the connection ends the body */
+		c->keep_alive =
+			false; /* HTTP/1.0: the end of the connection ends the body */
 	}
 	c->keep_alive = c->keep_alive && !req->response.close && !self.draining;
 	reply->keep_alive = c->keep_alive;
@@ -74,11 +76,13 @@ begin(struct al_request *req, int64_t length)
 	req->begun = true;
 }
 
-/* The last answer for a stuck or crashing worker is not needed once something was sent. */
+/* The last answer for a stuck or crashing worker is not needed once something was sent.
+ */
 static void
 note_sent(const struct conn *c)
 {
-	if (atomic_load_explicit(&self.slot->client, memory_order_relaxed) == c->watch.fd)
+	if (atomic_load_explicit(&self.slot->client, memory_order_relaxed) ==
+		c->watch.fd)
 		atomic_store_explicit(&self.slot->client, -1, memory_order_relaxed);
 }
 
@@ -94,8 +98,8 @@ add_piece(struct iovec *pieces, size_t n, const void *bytes, size_t len)
 /* The bytes that go out now: the head if it has not gone yet, what was gathered and the
  * data, framed, and the end of the body. Returns the number of pieces. */
 static size_t
-frame(struct al_request *req, struct iovec *pieces, char *chunk, const void *data, size_t len,
-	bool last)
+frame(struct al_request *req, struct iovec *pieces, char *chunk, const void *data,
+	size_t len, bool last)
 {
 	size_t n = 0, total = req->gathered.len + len;
 	bool chunked;
@@ -111,15 +115,16 @@ frame(struct al_request *req, struct iovec *pieces, char *chunk, const void *dat
 	n = add_piece(pieces, n, data, len);
 	/* The line end behind a chunk and the last chunk are one piece. */
 	if (chunked && last)
-		n = add_piece(pieces, n, total > 0 ? "\r\n" HTTP1_LAST_CHUNK : HTTP1_LAST_CHUNK,
+		n = add_piece(pieces, n,
+			total > 0 ? "\r\n" HTTP1_LAST_CHUNK : HTTP1_LAST_CHUNK,
 			total > 0 ? 7 : 5);
 	else if (chunked && total > 0)
 		n = add_piece(pieces, n, "\r\n", 2);
 	return n;
 }
 
-/* What the loop does not do while the application runs: waits until the client has taken
- * so much that more may be queued. This is not the application's time. */
+/* What the loop does not do while the application runs: waits until the client has
+ * taken so much that more may be queued. This is not the application's time. */
 static void
 wait_for_client(struct conn *c)
 {
@@ -147,6 +152,7 @@ settle(struct al_request *req, enum output_result result)
 		c->broken = true;
 	if (c->output.sent > req->sent_before)
 		note_sent(c);
+	conn_progress(c);
 	req->waiting = result != OUTPUT_EMPTY;
 	if (!app_is_event_driven(&self.app) && c->output.memory > al_queue_limit())
 		wait_for_client(c);
@@ -179,7 +185,8 @@ allowed(struct al_request *req, size_t n)
 		left = (uint64_t)length - req->body_length;
 	if (n > left) {
 		if (!req->too_long)
-			al_log(req, AL_LOG_ERROR, "the body is longer than Content-Length (%lld)",
+			al_log(req, AL_LOG_ERROR,
+				"the body is longer than Content-Length (%lld)",
 				(long long)length);
 		req->too_long = true;
 		n = (size_t)left;
@@ -196,7 +203,8 @@ check_open(const struct al_request *req)
 }
 
 int
-al_start(struct al_request *req, const char *status, const struct al_header *headers, size_t n)
+al_start(struct al_request *req, const char *status, const struct al_header *headers,
+	size_t n)
 {
 	struct http1_response *r = &req->response;
 	int bad;
@@ -209,15 +217,18 @@ al_start(struct al_request *req, const char *status, const struct al_header *hea
 	for (size_t i = 0; i < n && bad == 0; i++) {
 		const struct al_header *h = &headers[i];
 		bad = http1_response_field(r,
-			slice_of(h->name, h->name_len != 0 ? h->name_len : strlen(h->name)),
-			slice_of(h->value, h->value_len != 0 ? h->value_len : strlen(h->value)));
+			slice_of(h->name,
+				h->name_len != 0 ? h->name_len : strlen(h->name)),
+			slice_of(h->value,
+				h->value_len != 0 ? h->value_len : strlen(h->value)));
 	}
 	req->started = bad == 0;
 	req->body_length = 0;
 	buffer_reset(&req->gathered);
 	if (bad == 0)
 		return 0;
-	al_log(req, AL_LOG_ERROR, "the application's response is refused: %s", r->error);
+	al_log(req, AL_LOG_ERROR, "the application's response is refused: %s",
+		r->error);
 	errno = EINVAL;
 	return -1;
 }
@@ -269,7 +280,8 @@ put_file(struct al_request *req, int fd, off_t offset, uint64_t length)
 	bool chunked = req->reply.framing == HTTP1_CHUNKED;
 
 	if (chunked)
-		n = add_piece(pieces, n, file_chunk, http1_chunk_head(file_chunk, length));
+		n = add_piece(
+			pieces, n, file_chunk, http1_chunk_head(file_chunk, length));
 	c->broken |= output_queue(o, pieces, n) != 0;
 	c->broken |= output_add_file(o, fd, offset, length) != 0;
 	if (chunked)
@@ -313,7 +325,8 @@ response_error(struct al_request *req, unsigned status)
 	c->keep_alive = false;
 	c->linger = true;
 	if (req->begun) {
-		/* Where the framing cannot show that the end is missing, a reset does. */
+		/* Where the framing cannot show that the end is missing, a reset does.
+		 */
 		c->cut = req->reply.framing == HTTP1_NO_BODY;
 		return;
 	}
@@ -343,7 +356,8 @@ response_finish(struct al_request *req, enum al_result result, int error_status)
 		return;
 	if (req->reply.framing == HTTP1_LENGTH && sends_body(req) &&
 		req->body_length < req->reply.length) {
-		al_log(req, AL_LOG_ERROR, "the body is shorter than Content-Length: %llu of %llu",
+		al_log(req, AL_LOG_ERROR,
+			"the body is shorter than Content-Length: %llu of %llu",
 			(unsigned long long)req->body_length,
 			(unsigned long long)req->reply.length);
 		c->keep_alive = false;

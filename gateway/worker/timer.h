@@ -1,7 +1,7 @@
 /*
- * Timers in a binary heap. They are lazy: to move one to a later time only writes the time
- * down, and the heap learns of it when the earlier time comes. So a connection that makes
- * progress, and whose limit moves with each step, costs the heap nothing.
+ * Timers in a binary heap. They are lazy: to move one to a later time only writes the
+ * time down, and the heap learns of it when the earlier time comes. So a connection
+ * that makes progress, and whose limit moves with each step, costs the heap nothing.
  */
 #ifndef WORKER_TIMER_H
 #define WORKER_TIMER_H
@@ -15,9 +15,9 @@ typedef void timer_fn(struct timer *timer);
 /* Embedded in what it belongs to. All zero but fn is a valid, stopped timer. */
 struct timer {
 	timer_fn *fn;
-	uint64_t at;	/* when fn is called, in clock_ms(); 0: not at all */
-	uint64_t key;	/* its time in the heap, not later than `at` */
-	size_t place;	/* in the heap, from 1; 0: not in it */
+	uint64_t at; /* when fn is called, in clock_ms(); 0: not at all */
+	uint64_t key; /* its time in the heap, not later than `at` */
+	size_t place; /* in the heap, from 1; 0: not in it */
 };
 
 struct timers {

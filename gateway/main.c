@@ -1,0 +1,118 @@
+/*
+ * alicorn: reads the configuration and becomes the arbiter. The only file that knows
+ * both the arbiter's and the worker's side.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "gateway/arbiter/arbiter.h"
+#include "gateway/common/title.h"
+#include "gateway/config/config.h"
+#include "gateway/logger/log.h"
+#include "gateway/worker/worker.h"
+
+struct arguments {
+	int argc;
+	char **argv;
+};
+
+static struct config *
+reload(void *arg, struct buffer *errors)
+{
+	const struct arguments *a = arg;
+
+	return config_load(a->argc, a->argv, errors, NULL);
+}
+
+/* The log takes over from stderr here. */
+static int
+open_log(const struct config *config)
+{
+	const char *error = log_open(config->server.errorlog);
+	enum log_level level;
+
+	if (error != NULL) {
+		fprintf(stderr, "alicorn: %s\n", error);
+		return -1;
+	}
+	if (log_level_parse(config->server.loglevel, &level))
+		log_set_level(level);
+	return 0;
+}
+
+static int
+run(struct config *config, struct arguments *arguments)
+{
+	struct arbiter_job job = {
+		.reload = reload,
+		.arg = arguments,
+		.worker = worker_run,
+		.timeout_answer = worker_timeout_answer(),
+	};
+
+	if (open_log(config) != 0) {
+		config_free(config);
+		return EXIT_CONFIG;
+	}
+	return arbiter_run(config, &job);
+}
+
+static void
+print(void (*make)(const struct config *, struct buffer *), const struct config *config)
+{
+	struct buffer text = { 0 };
+
+	make(config, &text);
+	fwrite(text.ptr, 1, text.len, stdout);
+	buffer_release(&text);
+}
+
+static void
+make_help(const struct config *config, struct buffer *text)
+{
+	(void)config;
+	config_help(text);
+}
+
+static void
+make_version(const struct config *config, struct buffer *text)
+{
+	(void)config;
+	buffer_add_str(text, "alicorn " ALICORN_VERSION "\n");
+}
+
+static void
+make_verdict(const struct config *config, struct buffer *text)
+{
+	(void)config;
+	buffer_add_str(text, "the configuration is good\n");
+}
+
+/* What is printed instead of running. */
+static void (*const printed[])(const struct config *, struct buffer *) = {
+	[CONFIG_CHECK] = make_verdict,
+	[CONFIG_PRINT] = config_print,
+	[CONFIG_HELP] = make_help,
+	[CONFIG_VERSION] = make_version,
+};
+
+int
+main(int argc, char **argv)
+{
+	struct buffer errors = { 0 };
+	struct arguments arguments = { argc, title_init(argc, argv) };
+	bool usage;
+	struct config *config = config_load(argc, arguments.argv, &errors, &usage);
+
+	if (config == NULL) {
+		fwrite(errors.ptr, 1, errors.len, stderr);
+		buffer_release(&errors);
+		return usage ? EXIT_USAGE : EXIT_CONFIG;
+	}
+	buffer_release(&errors);
+	if (config->action == CONFIG_RUN)
+		return run(config, &arguments);
+	print(printed[config->action], config);
+	config_free(config);
+	return EXIT_DONE;
+}

@@ -1,0 +1,149 @@
+/*
+ * The part of alicorn.h that belongs to no request: watches, timers, options.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/alicorn.h"
+#include "gateway/worker/self.h"
+#include "protocols/arena.h"
+
+struct al_watch {
+	struct watch watch; /* first: see on_event */
+	al_watch_fn *fn;
+	void *arg;
+};
+
+static void
+on_event(struct watch *watch, uint32_t events)
+{
+	struct al_watch *w = (struct al_watch *)watch;
+	unsigned told = 0;
+
+	if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0)
+		told |= AL_READABLE;
+	if ((events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0)
+		told |= AL_WRITABLE;
+	if ((events & (EPOLLHUP | EPOLLERR)) != 0)
+		told |= AL_CLOSED;
+	w->fn(w, told, w->arg);
+}
+
+struct al_watch *
+al_watch(int fd, al_watch_fn *fn, void *arg)
+{
+	struct al_watch *w = malloc(sizeof(*w));
+
+	if (w == NULL)
+		return NULL;
+	*w = (struct al_watch){ .fn = fn, .arg = arg };
+	watch_init(&w->watch, fd, on_event);
+	if (loop_watch(&self.loop, &w->watch,
+		    EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET) != 0) {
+		free(w);
+		return NULL;
+	}
+	return w;
+}
+
+static void
+release(struct watch *watch)
+{
+	free(watch);
+}
+
+void
+al_unwatch(struct al_watch *w)
+{
+	loop_close(&self.loop, &w->watch, release);
+}
+
+struct al_timer {
+	struct timer timer; /* first: see on_timer */
+	al_timer_fn *fn;
+	void *arg;
+};
+
+static void
+on_timer(struct timer *timer)
+{
+	struct al_timer *t = (struct al_timer *)timer;
+
+	t->fn(t->arg);
+}
+
+struct al_timer *
+al_timer_new(unsigned ms, al_timer_fn *fn, void *arg)
+{
+	struct al_timer *t = malloc(sizeof(*t));
+
+	if (t == NULL)
+		return NULL;
+	*t = (struct al_timer){ .timer.fn = on_timer, .fn = fn, .arg = arg };
+	if (timer_set(&self.loop.timers, &t->timer, self.loop.now + ms) != 0) {
+		free(t);
+		return NULL;
+	}
+	return t;
+}
+
+void
+al_timer_reset(struct al_timer *t, unsigned ms)
+{
+	/* Cannot fail: al_timer_new made room for it, and the heap does not shrink. */
+	(void)timer_set(&self.loop.timers, &t->timer, self.loop.now + ms);
+}
+
+void
+al_timer_free(struct al_timer *t)
+{
+	timer_remove(&self.loop.timers, &t->timer);
+	free(t);
+}
+
+/* The texts of the options that were asked for: made once, kept as long as the process.
+ */
+struct option {
+	const char **values; /* as many as the setting has, then NULL */
+	size_t n;
+};
+
+static struct option options[APP_SETTINGS];
+static struct arena option_texts;
+
+static bool
+make_option(const struct setting *row, struct option *option)
+{
+	struct buffer text = { 0 };
+	size_t n = 0;
+
+	while (setting_text(row, self.settings, n, &text))
+		n++;
+	option->values = arena_alloc(&option_texts, (n + 1) * sizeof(*option->values));
+	for (size_t i = 0; option->values != NULL && i < n; i++) {
+		buffer_reset(&text);
+		setting_text(row, self.settings, i, &text);
+		option->values[i] = arena_strz(&option_texts, buffer_slice(&text));
+	}
+	option->n = n;
+	buffer_release(&text);
+	return option->values != NULL;
+}
+
+const char *
+al_option(const char *name, size_t i)
+{
+	int at = setting_find(app_table, APP_SETTINGS, name);
+
+	if (at < 0)
+		return NULL;
+	if (options[at].values == NULL && !make_option(&app_table[at], &options[at]))
+		return NULL;
+	return i < options[at].n ? options[at].values[i] : NULL;
+}
+
+const char *
+al_version(void)
+{
+	return "alicorn/" ALICORN_VERSION;
+}

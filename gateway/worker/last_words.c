@@ -1,0 +1,164 @@
+#include "gateway/worker/last_words.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "gateway/logger/log.h"
+#include "gateway/worker/request.h"
+#include "gateway/worker/self.h"
+#include "gateway/worker/worker.h"
+
+enum { ANSWER_BYTES = 512, SIGNAL_STACK = 64 * 1024 };
+
+struct answer {
+	unsigned status;
+	char text[ANSWER_BYTES];
+	size_t len;
+};
+
+/* Made before anything goes wrong: a signal handler only sends them. */
+static struct answer bad_gateway = { .status = 502 };
+static struct answer unavailable = { .status = 503 };
+static struct answer timed_out = { .status = 504 };
+
+static const int fatal_signals[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGSYS, SIGABRT };
+
+static char signal_stack[SIGNAL_STACK];
+
+/* Of the worker; 0: not armed. A child that an application forked has another pid and
+ * no clients of its own. */
+static pid_t armed;
+
+static void
+prepare(struct answer *a)
+{
+	a->len = http1_error_response(a->text, sizeof(a->text), a->status, false);
+}
+
+struct slice
+worker_timeout_answer(void)
+{
+	prepare(&timed_out);
+	return slice_of(timed_out.text, timed_out.len);
+}
+
+/* A response whose end only the end of the connection shows is reset, lest it look
+ * complete. */
+static void
+reset_unframed(const struct conn *c)
+{
+	struct linger reset = { .l_onoff = 1, .l_linger = 0 };
+
+	if (c->req->reply.framing == HTTP1_NO_BODY &&
+		(c->state == CONN_APP || c->output.first != NULL))
+		setsockopt(c->watch.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+}
+
+/* Calls only what a signal handler may. */
+static void
+answer_all(const struct answer *a)
+{
+	for (const struct conn *c = self.conns; c != NULL; c = c->next) {
+		if (c->req == NULL || c->state == CONN_IDLE || c->state == CONN_LINGER)
+			continue;
+		if (c->req->begun)
+			reset_unframed(c);
+		else
+			send(c->watch.fd, a->text, a->len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	}
+}
+
+static bool
+is_worker(void)
+{
+	return armed != 0 && armed == getpid();
+}
+
+static void
+on_fatal(int number)
+{
+	bool timeout = self.slot->verdict == VERDICT_TIMEOUT;
+
+	if (is_worker()) {
+		armed = 0;
+		answer_all(timeout ? &timed_out : &bad_gateway);
+	}
+	/* The handler was reset: this ends the process, with a core file where it may.
+	 */
+	raise(number);
+}
+
+/* A quick stop does not wait for anybody. */
+static void
+on_quit(int number)
+{
+	(void)number;
+	if (is_worker()) {
+		armed = 0;
+		answer_all(&unavailable);
+	}
+	syscall(SYS_exit_group, EXIT_DONE);
+}
+
+static void
+say_exit(const char *call, int status)
+{
+	armed = 0;
+	log_error("%s: the application called %s(%d), in %s", self.settings->name, call,
+		status, self.slot->busy_since != 0 ? self.slot->request : "no request");
+	answer_all(&bad_gateway);
+}
+
+static void
+at_exit(int status, void *arg)
+{
+	(void)arg;
+	if (is_worker())
+		say_exit("exit", status);
+}
+
+/* Takes the place of the C library's for the libraries that the program loads. */
+__attribute__((visibility("default"))) void
+_exit(int status)
+{
+	if (is_worker())
+		say_exit("_exit", status);
+	for (;;)
+		syscall(SYS_exit_group, status);
+}
+
+static void
+handle(int number, void (*handler)(int), int flags)
+{
+	struct sigaction action = { .sa_handler = handler, .sa_flags = flags };
+
+	sigemptyset(&action.sa_mask);
+	sigaction(number, &action, NULL);
+}
+
+void
+last_words_arm(void)
+{
+	stack_t stack = { .ss_sp = signal_stack, .ss_size = sizeof(signal_stack) };
+
+	prepare(&bad_gateway);
+	prepare(&unavailable);
+	prepare(&timed_out);
+	sigaltstack(&stack, NULL);
+	for (size_t i = 0; i < sizeof(fatal_signals) / sizeof(fatal_signals[0]); i++)
+		handle(fatal_signals[i], on_fatal,
+			(int)(SA_ONSTACK | SA_RESETHAND | SA_NODEFER));
+	handle(SIGQUIT, on_quit, SA_ONSTACK);
+	handle(SIGINT, on_quit, SA_ONSTACK);
+	on_exit(at_exit, NULL);
+	armed = getpid();
+}
+
+void
+last_words_disarm(void)
+{
+	armed = 0;
+}

@@ -1,0 +1,228 @@
+/*
+ * A worker: sets itself up, loads its application, serves until it is told to leave.
+ */
+#include "gateway/worker/worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "gateway/common/title.h"
+#include "gateway/logger/log.h"
+#include "gateway/worker/accept.h"
+#include "gateway/worker/conn.h"
+#include "gateway/worker/last_words.h"
+#include "gateway/worker/self.h"
+
+struct worker self;
+
+static struct channel channel;
+static struct watch channel_watch, signal_watch;
+static int signal_pipe[2];
+
+/* ---- Signals ---- */
+
+/* Graceful stop: takes nothing new, finishes what there is. */
+static void
+drain(void)
+{
+	if (self.draining)
+		return;
+	self.draining = true;
+	atomic_store(&self.slot->state, SLOT_DRAINING);
+	accept_stop();
+	conns_drain();
+}
+
+static void
+ignore(void)
+{
+}
+
+/* QUIT, INT and ABRT are last_words.c's: they do not wait for the loop. */
+static const struct {
+	int number;
+	void (*run)(void);
+} signals[] = {
+	{ SIGTERM, drain },
+	{ SIGUSR1, log_reopen },
+	/* Not ignored but handled: what an application starts has the default again. */
+	{ SIGHUP, ignore },
+	{ SIGUSR2, ignore },
+	{ SIGWINCH, ignore },
+	{ SIGPIPE, ignore },
+};
+
+enum { SIGNALS = sizeof(signals) / sizeof(signals[0]) };
+
+static void
+on_signal(int number)
+{
+	unsigned char byte = (unsigned char)number;
+	int saved = errno;
+
+	(void)!write(signal_pipe[1], &byte, 1);
+	errno = saved;
+}
+
+static void
+on_signal_pipe(struct watch *watch, uint32_t events)
+{
+	unsigned char bytes[64];
+	ssize_t n = read(watch->fd, bytes, sizeof(bytes));
+
+	(void)events;
+	for (ssize_t i = 0; i < n; i++)
+		for (size_t k = 0; k < SIGNALS; k++)
+			if (signals[k].number == bytes[i])
+				signals[k].run();
+}
+
+static int
+catch_signals(void)
+{
+	struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+
+	if (pipe2(signal_pipe, O_CLOEXEC | O_NONBLOCK) != 0)
+		return -1;
+	sigemptyset(&action.sa_mask);
+	for (size_t i = 0; i < SIGNALS; i++)
+		sigaction(signals[i].number, &action, NULL);
+	watch_init(&signal_watch, signal_pipe[0], on_signal_pipe);
+	return loop_watch(&self.loop, &signal_watch, EPOLLIN);
+}
+
+/* ---- The channel ---- */
+
+static void
+on_channel(struct watch *watch, uint32_t events)
+{
+	struct imsg m;
+	int got;
+
+	(void)events;
+	while ((got = channel_receive(&channel, &m)) == 1)
+		if (m.type == MESSAGE_SERVE && !self.draining)
+			accept_start();
+	if (got < 0) {
+		log_warning("%s: the arbiter has gone, stopping", self.settings->name);
+		loop_pause(&self.loop, watch);
+		drain();
+	}
+}
+
+static int
+open_channel(int fd)
+{
+	channel_init(&channel, fd);
+	watch_init(&channel_watch, fd, on_channel);
+	return loop_watch(&self.loop, &channel_watch, EPOLLIN);
+}
+
+/* ---- Life ---- */
+
+static int
+set_up(const struct heritage *h)
+{
+	const struct app_settings *s = h->app;
+
+	self.heritage = h;
+	self.settings = s;
+	self.slot = h->slot;
+	atomic_store(&self.slot->client, -1);
+	self.limits = (struct http1_limits){
+		.line = (size_t)s->limit_request_line,
+		.fields = (size_t)s->limit_request_fields,
+		.field_size = (size_t)s->limit_request_field_size,
+		.body = s->limit_request_body,
+	};
+	title_set("worker %s", s->name);
+	if (loop_init(&self.loop) != 0 || catch_signals() != 0 ||
+		open_channel(h->channel) != 0 || accept_init() != 0)
+		return -1;
+	last_words_arm();
+	return 0;
+}
+
+/* The application's surroundings, as its settings say. NULL, or what is wrong. */
+static const char *
+enter(const struct app_settings *s)
+{
+	static char error[512];
+
+	if (s->chdir != NULL && chdir(s->chdir) != 0) {
+		snprintf(error, sizeof(error), "chdir %s: %s", s->chdir,
+			strerror(errno));
+		return error;
+	}
+	for (size_t i = 0; i < s->raw_env.n; i++)
+		if (putenv(strdup(s->raw_env.items[i])) != 0)
+			return "out of memory";
+	return NULL;
+}
+
+static bool
+tell(enum message type, const char *text)
+{
+	return channel_send(&channel, type, slice_str(text)) == 0;
+}
+
+/* Work of the application between requests: true while there is more of it. */
+static bool
+iterate(bool paused)
+{
+	const struct al_binding *binding = self.app.binding;
+	static uint64_t requests_then;
+	uint64_t requests =
+		atomic_load_explicit(&self.slot->requests, memory_order_relaxed);
+	bool again = !paused || requests != requests_then;
+
+	requests_then = requests;
+	if (binding->iterate == NULL || self.draining || !again)
+		return false;
+	return binding->iterate(self.app.instance) == AL_AGAIN;
+}
+
+static void
+serve(void)
+{
+	bool more = true;
+
+	while (!self.draining || self.n_conns > 0) {
+		more = iterate(!more);
+		loop_round(&self.loop, more ? 0 : -1);
+		accept_adjust();
+	}
+}
+
+int
+worker_run(const struct heritage *h)
+{
+	const char *error;
+
+	if (set_up(h) != 0) {
+		log_error("%s: a worker cannot be set up: %s", h->app->name,
+			strerror(errno));
+		return EXIT_BOOT;
+	}
+	error = enter(h->app);
+	if (error == NULL)
+		error = app_load(&self.app, h->app->what.binding, h->target);
+	if (error != NULL) {
+		last_words_disarm();
+		tell(MESSAGE_FAILED, error);
+		return EXIT_LOAD;
+	}
+	app_hook(&self.app, AL_WORKER_INIT, NULL);
+	if (tell(MESSAGE_READY, ""))
+		serve();
+	app_hook(&self.app, AL_WORKER_EXIT, NULL);
+	app_unload(&self.app);
+	last_words_disarm();
+	loop_release(&self.loop);
+	return EXIT_DONE;
+}
