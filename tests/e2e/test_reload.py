@@ -1,0 +1,221 @@
+"""HUP: in two phases, ready-gated, without a lost request."""
+
+import re
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+
+from conftest import PROBE, SANITIZED, saying, wait_for
+
+
+def app(target, **settings):
+    return {"app": {"target": f"c:{target}", "bind": "127.0.0.1:0", **settings}}
+
+
+def reload(s, old):
+    s.signal(signal.SIGHUP)
+    wait_for(lambda: s.workers() and not set(old) & set(s.workers()), what="new workers")
+
+
+def test_new_code_is_served(server, compile_app):
+    s = server(apps=app(compile_app(saying("one"))), workers=2)
+    assert s.get("/").body == b"one"
+    old = s.wait_workers(2)
+    compile_app(saying("two"))
+    assert s.get("/").body == b"one"
+    reload(s, old)
+    for _ in range(10):
+        assert s.get("/").body == b"two"
+    assert len(s.wait_workers(2)) == 2
+
+
+def test_new_settings_hold(server):
+    s = server(workers=1)
+    old = s.wait_workers(1)
+    s.configure(workers=3, timeout=77)
+    reload(s, old)
+    s.wait_workers(3)
+    assert s.get("/option?name=timeout").text == "77"
+
+
+def test_listener_with_port_0_stays(server):
+    """The same line of the file means the same socket."""
+    s = server()
+    old = s.wait_workers(1)
+    reload(s, old)
+    assert s.get("/hello").status == 200
+
+
+def test_keep_alive_connections_survive_or_end_properly(server):
+    """An idle connection may be closed; a busy one gets its answer, which says close."""
+    s = server(workers=1, keepalive=30)
+    old = s.wait_workers(1)
+    with s.connect() as c:
+        assert c.get("/hello").status == 200
+        c.ask("/sleep?ms=800")
+        time.sleep(0.2)
+        reload_began = time.monotonic()
+        s.signal(signal.SIGHUP)
+        assert c.response().status == 200
+        assert time.monotonic() - reload_began < 5
+    wait_for(lambda: s.workers() and old[0] not in s.workers(), what="new workers")
+
+
+def test_nothing_listens_anew_and_the_backlog_is_served(server, compile_app):
+    """While the new generation boots slowly, the old one serves."""
+    s = server(apps=app(compile_app(saying("one"))), workers=1)
+    old = s.wait_workers(1)
+    compile_app(saying("two") + """
+        #include <unistd.h>
+        const char *al_worker_init(void **app)
+        {
+            *app = NULL;
+            usleep(1000000);
+            return NULL;
+        }""")
+    s.signal(signal.SIGHUP)
+    began = time.monotonic()
+    answers = []
+    while time.monotonic() < began + 3 and b"two" not in answers:
+        answers.append(s.get("/").body)
+        time.sleep(0.02)
+    assert set(answers) == {b"one", b"two"}
+    assert answers.index(b"two") >= 20
+    wait_for(lambda: old[0] not in s.workers(), what="the old worker gone")
+
+
+@pytest.mark.parametrize("text,fault", [
+    ("workers = 2;\nworkerz = 3;\n", "server.conf:2"),
+    ("workers = 0;\n", "server.conf:1"),
+    ("workers = 2;\napplications: {\n", "server.conf:"),
+    ("workers = \"many\";\n", "server.conf:1"),
+])
+def test_broken_file_leaves_the_old_workers(server, text, fault):
+    s = server(workers=1)
+    old = s.wait_workers(1)
+    (s.folder / "server.conf").write_text(text)
+    s.signal(signal.SIGHUP)
+    s.wait_log(re.escape(fault))
+    assert s.get("/hello").status == 200
+    assert s.workers() == old
+    s.stop()
+
+
+@pytest.mark.parametrize("how", ["fail", "crash", "exit"])
+def test_broken_application_leaves_the_old_workers(server, how):
+    s = server(workers=2, boot_attempts=2)
+    old = s.wait_workers(2)
+    s.configure(workers=2, boot_attempts=2, raw_env=[f"PROBE_INIT={how}"])
+    s.signal(signal.SIGHUP)
+    s.wait_log("does not want to" if how == "fail" else "(?i)reload.*(fail|gave|given)|keep")
+    s.wait_workers(2)
+    assert s.workers() == old
+    assert s.get("/hello").status == 200
+    # And it can be mended.
+    s.configure(workers=2)
+    reload(s, old)
+    assert s.get("/hello").status == 200
+    s.stop()
+
+
+def test_missing_application_leaves_the_old_workers(server, compile_app):
+    path = compile_app(saying("one"))
+    s = server(apps=app(path))
+    old = s.wait_workers(1)
+    path.rename(str(path) + ".gone")
+    s.signal(signal.SIGHUP)
+    s.wait_log(re.escape(path.name) + ".*(No such file|cannot)")
+    time.sleep(0.3)
+    assert s.get("/").body == b"one" and s.workers() == old
+    s.stop()
+
+
+def test_application_is_added_and_taken_away(server, compile_app):
+    one, two = compile_app(saying("one"), "1.so"), compile_app(saying("two"), "2.so")
+    apps = {"one": {"target": f"c:{one}", "bind": "127.0.0.1:0"}}
+    s = server(apps=apps)
+    s.configure({**apps, "two": {"target": f"c:{two}", "bind": "127.0.0.1:0"}})
+    s.signal(signal.SIGHUP)
+    wait_for(lambda: s.listeners("two"), what="the second listens")
+    assert s.get("/", name="two").body == b"two"
+    assert s.get("/", name="one").body == b"one"
+    gone = s.listeners("one")[0]
+    s.configure({"two": {"target": f"c:{two}", "bind": "127.0.0.1:0"}})
+    s.signal(signal.SIGHUP)
+
+    def refused():
+        try:
+            with s.connect("one"):
+                return False
+        except ConnectionRefusedError:
+            return True
+
+    wait_for(refused, what=f"{gone} closed")
+    assert s.get("/", name="two").body == b"two"
+    wait_for(lambda: not s.workers("one"), what="workers of the first gone")
+
+
+def test_bind_address_changes(server):
+    s = server()
+    old_address = s.address
+    s.configure(apps={"probe": {"target": PROBE, "bind": ["127.0.0.1:0", "127.0.0.2:0"]}})
+    s.signal(signal.SIGHUP)
+    wait_for(lambda: any(host == "127.0.0.2" for host, _ in s.listeners()), what="bound")
+    with s.connect() as c:
+        assert c.socket.getpeername() == old_address
+        assert c.get("/hello").status == 200
+
+
+@pytest.mark.parametrize("stop_first", [False, True])
+def test_hup_twice_in_a_row_and_stop_during_a_reload(server, stop_first):
+    s = server(workers=1, raw_env=["PROBE_INIT=slow"])
+    s.get("/hello")
+    s.signal(signal.SIGHUP)
+    time.sleep(0.2)
+    if not stop_first:
+        s.signal(signal.SIGHUP)
+        time.sleep(0.2)
+        assert s.get("/hello").status == 200
+    s.stop()
+
+
+@pytest.mark.skipif(not shutil.which("wrk"), reason="wrk is not installed")
+def test_no_request_fails_while_reloading_under_load(server):
+    s = server(workers=2)
+    old = s.wait_workers(2)
+    host, port = s.address
+    seconds = 8 if SANITIZED else 5
+    wrk = subprocess.Popen(["wrk", "-t1", "-c32", f"-d{seconds}", f"http://{host}:{port}/hello"],
+                           stdout=subprocess.PIPE, text=True)
+    try:
+        time.sleep(0.3)
+        for _ in range(5):
+            s.signal(signal.SIGHUP)
+            time.sleep(0.7)
+        output = wrk.communicate(timeout=30)[0]
+    finally:
+        wrk.kill()
+    assert not set(old) & set(s.workers())
+    assert "Socket errors" not in output and "Non-2xx" not in output, output
+    assert int(re.search(r"(\d+) requests in", output)[1]) > 500, output
+
+
+@pytest.mark.skipif(not shutil.which("wrk"), reason="wrk is not installed")
+def test_no_request_fails_while_scaling_under_load(server):
+    s = server(workers=2)
+    host, port = s.address
+    wrk = subprocess.Popen(["wrk", "-t1", "-c32", "-d4", f"http://{host}:{port}/hello"],
+                           stdout=subprocess.PIPE, text=True)
+    try:
+        time.sleep(0.3)
+        for number in [signal.SIGTTIN] * 3 + [signal.SIGTTOU] * 4:
+            s.signal(number)
+            time.sleep(0.4)
+        output = wrk.communicate(timeout=30)[0]
+    finally:
+        wrk.kill()
+    assert "Socket errors" not in output and "Non-2xx" not in output, output
+    s.wait_workers(1)
