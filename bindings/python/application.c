@@ -1,0 +1,152 @@
+#include <Python.h>
+
+#include <stdio.h>
+
+#include "bindings/python/load.h"
+#include "bindings/python/log.h"
+
+/*
+ * To find the application is easier in Python. LoadError is what the administrator is
+ * told; its cause, if it has one, is an error inside the application, with a traceback.
+ */
+static const char loader[] =
+	"import ast, importlib.util, os, sys\n"
+	"\n"
+	"class LoadError(Exception):\n"
+	"    pass\n"
+	"\n"
+	"def import_file(path):\n"
+	"    path = os.path.abspath(path)\n"
+	"    if not os.path.isfile(path):\n"
+	"        raise LoadError(f'there is no file {path!r}')\n"
+	"    sys.path.insert(0, os.path.dirname(path))\n"
+	"    name = os.path.basename(path)[:-len('.py')]\n"
+	"    spec = importlib.util.spec_from_file_location(name, path)\n"
+	"    module = importlib.util.module_from_spec(spec)\n"
+	"    sys.modules[name] = module\n"
+	"    spec.loader.exec_module(module)\n"
+	"    return module\n"
+	"\n"
+	"def import_module(name):\n"
+	"    try:\n"
+	"        __import__(name)\n"
+	"    except ModuleNotFoundError as e:\n"
+	"        if not f'{name}.'.startswith(f'{e.name}.'):\n"
+	"            raise\n"
+	"        raise LoadError(f'cannot import {name!r}: {e} '\n"
+	"                        f'(sys.path begins with {sys.path[0]!r})')\n"
+	"    return sys.modules[name]\n"
+	"\n"
+	"def member(owner, name, module):\n"
+	"    if not hasattr(owner, name):\n"
+	"        raise LoadError(f'there is no {name!r} in {module.__name__!r} '\n"
+	"                        f'({module.__file__})')\n"
+	"    return getattr(owner, name)\n"
+	"\n"
+	"def evaluate(node, module):\n"
+	"    match node:\n"
+	"        case ast.Name(id=name):\n"
+	"            return member(module, name, module)\n"
+	"        case ast.Attribute(value=owner, attr=name):\n"
+	"            return member(evaluate(owner, module), name, module)\n"
+	"        case ast.Call(func=function, args=args, keywords=keywords):\n"
+	"            args = [ast.literal_eval(a) for a in args]\n"
+	"            keywords = {k.arg: ast.literal_eval(k.value) for k in keywords}\n"
+	"            return evaluate(function, module)(*args, **keywords)\n"
+	"    raise LoadError('what follows the module must be a name, or a call with "
+	"'\n"
+	"                    'literal arguments')\n"
+	"\n"
+	"def find(module, expression):\n"
+	"    if not expression:\n"
+	"        for name in 'application', 'app':\n"
+	"            if hasattr(module, name):\n"
+	"                return getattr(module, name)\n"
+	"        raise LoadError(f\"there is neither 'application' nor 'app' in \"\n"
+	"                        f'{module.__name__!r} ({module.__file__})')\n"
+	"    try:\n"
+	"        tree = ast.parse(expression, mode='eval')\n"
+	"    except SyntaxError:\n"
+	"        raise LoadError(f'{expression!r} is not the name of an application')\n"
+	"    return evaluate(tree.body, module)\n"
+	"\n"
+	"def without_loader(traceback):\n"
+	"    while traceback and "
+	"traceback.tb_frame.f_code.co_filename.startswith('<'):\n"
+	"        traceback = traceback.tb_next\n"
+	"    return traceback\n"
+	"\n"
+	"def load(target):\n"
+	"    name, _, expression = target.partition(':')\n"
+	"    try:\n"
+	"        importer = import_file if name.endswith('.py') else import_module\n"
+	"        app = find(importer(name), expression)\n"
+	"    except LoadError:\n"
+	"        raise\n"
+	"    except BaseException as e:\n"
+	"        what = f'{type(e).__name__}: {e}'.partition('\\n')[0]\n"
+	"        raise LoadError(f'cannot load {target!r}: {what}') from (\n"
+	"            e.with_traceback(without_loader(e.__traceback__)))\n"
+	"    if not callable(app):\n"
+	"        raise LoadError(f'{target!r} is not callable, but of type '\n"
+	"                        f'{type(app).__name__!r}')\n"
+	"    return app\n";
+
+/* A new reference to load() of the above, or NULL with an exception. */
+static PyObject *
+compile_loader(void)
+{
+	PyObject *code = Py_CompileString(loader, "<alicorn>", Py_file_input);
+	PyObject *globals = PyDict_New(), *load = NULL, *none = NULL;
+
+	if (code != NULL && globals != NULL &&
+		PyDict_SetItemString(globals, "__builtins__", PyEval_GetBuiltins()) ==
+			0)
+		none = PyEval_EvalCode(code, globals, globals);
+	if (none != NULL)
+		load = Py_XNewRef(PyDict_GetItemString(globals, "load"));
+	Py_XDECREF(code);
+	Py_XDECREF(globals);
+	Py_XDECREF(none);
+	return load;
+}
+
+/* The message of the current exception, which is cleared. */
+static const char *
+explain(void)
+{
+	static char error[1024];
+	PyObject *type, *value, *traceback;
+
+	PyErr_Fetch(&type, &value, &traceback);
+	PyErr_NormalizeException(&type, &value, &traceback);
+	PyObject *cause = PyException_GetCause(value), *text = PyObject_Str(value);
+	PyObject *bytes = text != NULL
+		? PyUnicode_AsEncodedString(text, "utf-8", "backslashreplace")
+		: NULL;
+	snprintf(error, sizeof(error), "%s",
+		bytes != NULL ? PyBytes_AS_STRING(bytes) : "memory is out");
+	if (cause != NULL)
+		log_traceback(NULL, cause);
+	Py_XDECREF(bytes);
+	Py_XDECREF(text);
+	Py_XDECREF(cause);
+	Py_XDECREF(type);
+	Py_XDECREF(value);
+	Py_XDECREF(traceback);
+	return error;
+}
+
+const char *
+application_load(const char *target, PyObject **app)
+{
+	PyObject *load = compile_loader();
+	PyObject *text = PyUnicode_DecodeFSDefault(target);
+
+	*app = NULL;
+	if (load != NULL && text != NULL)
+		*app = PyObject_CallOneArg(load, text);
+	Py_XDECREF(load);
+	Py_XDECREF(text);
+	return *app != NULL ? NULL : explain();
+}

@@ -1,0 +1,121 @@
+/*
+ * The Python binding: WSGI applications (PEP 3333) in an embedded CPython.
+ *
+ * One process has one interpreter and one application. The interpreter's lock is held
+ * while a request is answered and given up between requests, so that the application's
+ * own threads run then.
+ */
+#include <Python.h>
+
+#include "bindings/python/environ.h"
+#include "bindings/python/exchange.h"
+#include "bindings/python/file_wrapper.h"
+#include "bindings/python/load.h"
+#include "bindings/python/log.h"
+#include "bindings/python/send.h"
+#include "gateway/alicorn.h"
+
+/* Of the thread that calls the binding, while it does not hold the lock. */
+static PyThreadState *thread;
+
+static const char *
+load(const char *target, void **app)
+{
+	const char *error = interpreter_start();
+	PyObject *callable = NULL;
+
+	if (error != NULL)
+		return error;
+	if (parts_init() != 0 || PyType_Ready(&file_wrapper_type) != 0 ||
+		environ_init() != 0)
+		error = "cannot prepare Python: memory is out";
+	if (error == NULL)
+		error = application_load(target, &callable);
+	if (error != NULL) {
+		Py_FinalizeEx();
+		return error;
+	}
+	*app = callable;
+	thread = PyEval_SaveThread();
+	return NULL;
+}
+
+/* Logs the current exception, if there is one. That the client has gone is no news. */
+static void
+report(const struct exchange *x)
+{
+	if (PyErr_Occurred() == NULL)
+		return;
+	if (x->gone && PyErr_ExceptionMatches(PyExc_OSError))
+		PyErr_Clear();
+	else
+		log_exception(x->req);
+}
+
+/* Calls the application; a new reference to what it returns, or NULL with an exception.
+ */
+static PyObject *
+call(PyObject *app, const struct exchange *x)
+{
+	PyObject *env = environ_new(x);
+
+	if (env == NULL)
+		return NULL;
+	/* The first place is free for the callee's use. */
+	PyObject *args[] = { NULL, env, &x->parts[PART_START_RESPONSE]->base };
+	PyObject *result = PyObject_Vectorcall(
+		app, args + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+	Py_DECREF(env);
+	return result;
+}
+
+/* Whatever happens, close() of the result is called once. */
+static enum al_result
+answer(PyObject *app, struct exchange *x)
+{
+	PyObject *result = call(app, x);
+	int sent = result != NULL ? send_result(x, result) : -1;
+
+	report(x);
+	if (result != NULL) {
+		if (close_result(result) != 0)
+			report(x);
+		Py_DECREF(result);
+	}
+	return sent == 0 ? AL_DONE : AL_ERROR;
+}
+
+static int
+handle(void *app, struct al_request *req)
+{
+	struct exchange x;
+	enum al_result result = AL_ERROR;
+
+	PyEval_RestoreThread(thread);
+	if (exchange_begin(&x, req) == 0)
+		result = answer(app, &x);
+	else
+		report(&x);
+	exchange_end(&x);
+	thread = PyEval_SaveThread();
+	return result;
+}
+
+/* Runs what the application registered with atexit, and waits for its threads. */
+static void
+unload(void *app)
+{
+	PyEval_RestoreThread(thread);
+	Py_DECREF((PyObject *)app);
+	environ_release();
+	parts_release();
+	Py_FinalizeEx();
+}
+
+const struct al_binding al_binding = {
+	.abi = AL_ABI,
+	.name = "python",
+	.load = load,
+	.handle = handle,
+	.unload = unload,
+};

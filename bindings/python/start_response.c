@@ -1,0 +1,186 @@
+/*
+ * The callables start_response and write (PEP 3333, "The start_response() Callable").
+ */
+#include "bindings/python/exchange.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum { FEW_HEADERS = 32 };
+
+/* The bytes of a str as they go on the wire, with a NUL behind them: a str whose
+ * characters all fit in Latin-1 is stored that way. */
+static const char *
+latin1(PyObject *text, const char *what, size_t *n)
+{
+	if (!PyUnicode_Check(text)) {
+		PyErr_Format(PyExc_TypeError, "%s must be a str, not %.100s", what,
+			Py_TYPE(text)->tp_name);
+		return NULL;
+	}
+	if (PyUnicode_READY(text) != 0)
+		return NULL;
+	if (PyUnicode_KIND(text) != PyUnicode_1BYTE_KIND) {
+		PyErr_Format(PyExc_ValueError,
+			"%s holds a character that is not in Latin-1: %.200R", what,
+			text);
+		return NULL;
+	}
+	*n = (size_t)PyUnicode_GET_LENGTH(text);
+	return (const char *)PyUnicode_1BYTE_DATA(text);
+}
+
+static int
+convert_header(struct al_header *h, PyObject *pair)
+{
+	if (!PyTuple_Check(pair) || PyTuple_GET_SIZE(pair) != 2) {
+		PyErr_Format(PyExc_TypeError,
+			"a header must be a tuple of a name and a value, not %.200R",
+			pair);
+		return -1;
+	}
+	h->name =
+		latin1(PyTuple_GET_ITEM(pair, 0), "the name of a header", &h->name_len);
+	if (h->name == NULL)
+		return -1;
+	h->value = latin1(
+		PyTuple_GET_ITEM(pair, 1), "the value of a header", &h->value_len);
+	return h->value != NULL ? 0 : -1;
+}
+
+/* The gateway takes a status that ends with a NUL; one that holds a NUL is none. */
+static int
+start(struct exchange *x, PyObject *status, const struct al_header *headers, size_t n)
+{
+	size_t len;
+	const char *text = latin1(status, "the status", &len);
+
+	if (text == NULL)
+		return -1;
+	if (strlen(text) != len || al_start(x->req, text, headers, n) != 0) {
+		PyErr_SetString(PyExc_ValueError,
+			"the status or a header is not allowed in a response");
+		return -1;
+	}
+	x->started = true;
+	return 0;
+}
+
+static int
+convert_and_start(struct exchange *x, PyObject *status, PyObject *headers)
+{
+	struct al_header few[FEW_HEADERS], *all = few;
+	int result = 0;
+
+	if (!PyList_Check(headers)) {
+		PyErr_Format(PyExc_TypeError, "the headers must be a list, not %.100s",
+			Py_TYPE(headers)->tp_name);
+		return -1;
+	}
+	size_t n = (size_t)PyList_GET_SIZE(headers);
+	if (n > FEW_HEADERS && (all = PyMem_New(struct al_header, n)) == NULL) {
+		PyErr_NoMemory();
+		return -1;
+	}
+	for (size_t i = 0; i < n && result == 0; i++)
+		result = convert_header(
+			&all[i], PyList_GET_ITEM(headers, (Py_ssize_t)i));
+	if (result == 0)
+		result = start(x, status, all, n);
+	if (all != few)
+		PyMem_Free(all);
+	return result;
+}
+
+/* Raises what the application has caught, where it was raised. */
+static void
+raise_again(PyObject *exc_info)
+{
+	if (!PyTuple_Check(exc_info) || PyTuple_GET_SIZE(exc_info) != 3 ||
+		!PyExceptionInstance_Check(PyTuple_GET_ITEM(exc_info, 1))) {
+		PyErr_SetString(
+			PyExc_TypeError, "exc_info is not that of an exception");
+		return;
+	}
+	PyObject *value = PyTuple_GET_ITEM(exc_info, 1);
+	PyObject *traceback = PyTuple_GET_ITEM(exc_info, 2);
+	PyErr_Restore(Py_NewRef(Py_TYPE(value)), Py_NewRef(value),
+		PyTraceBack_Check(traceback) ? Py_NewRef(traceback) : NULL);
+}
+
+/* PEP 3333: without exc_info it may be called once. With it the head is replaced, or,
+ * when it has gone, the exception is raised again. */
+static int
+may_start(const struct exchange *x, PyObject *exc_info)
+{
+	if (exc_info == Py_None) {
+		if (!x->started)
+			return 0;
+		PyErr_SetString(PyExc_RuntimeError,
+			"start_response was called again without exc_info");
+	} else {
+		if (!x->committed)
+			return 0;
+		raise_again(exc_info);
+	}
+	return -1;
+}
+
+PyObject *
+start_response_call(
+	PyObject *self, PyObject *const *args, size_t nargsf, PyObject *names)
+{
+	struct exchange *x = part_exchange(self);
+	Py_ssize_t n_names = names != NULL ? PyTuple_GET_SIZE(names) : 0;
+	Py_ssize_t n = PyVectorcall_NARGS(nargsf) + n_names;
+
+	if (x == NULL)
+		return NULL;
+	if (n < 2 || n > 3 || n_names > n - 2 ||
+		(n_names == 1 &&
+			PyUnicode_CompareWithASCIIString(
+				PyTuple_GET_ITEM(names, 0), "exc_info") != 0)) {
+		PyErr_SetString(PyExc_TypeError,
+			"the call is start_response(status, headers, exc_info=None)");
+		return NULL;
+	}
+	if (may_start(x, n == 3 ? args[2] : Py_None) != 0 ||
+		convert_and_start(x, args[0], args[1]) != 0)
+		return NULL;
+	return Py_NewRef(x->parts[PART_WRITE]);
+}
+
+PyObject *
+write_call(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *names)
+{
+	struct exchange *x = part_exchange(self);
+
+	if (x == NULL)
+		return NULL;
+	if (PyVectorcall_NARGS(nargsf) != 1 ||
+		(names != NULL && PyTuple_GET_SIZE(names))) {
+		PyErr_SetString(PyExc_TypeError, "the call is write(data)");
+		return NULL;
+	}
+	if (exchange_write(x, args[0], true) != 0)
+		return NULL;
+	Py_RETURN_NONE;
+}
+
+PyTypeObject start_response_type = {
+	PyVarObject_HEAD_INIT(NULL, 0).tp_name = "alicorn.start_response",
+	.tp_basicsize = sizeof(struct part),
+	.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL |
+		Py_TPFLAGS_DISALLOW_INSTANTIATION,
+	.tp_vectorcall_offset = offsetof(struct part, call),
+	.tp_call = PyVectorcall_Call,
+};
+
+PyTypeObject write_type = {
+	PyVarObject_HEAD_INIT(NULL, 0).tp_name = "alicorn.write",
+	.tp_basicsize = sizeof(struct part),
+	.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL |
+		Py_TPFLAGS_DISALLOW_INSTANTIATION,
+	.tp_vectorcall_offset = offsetof(struct part, call),
+	.tp_call = PyVectorcall_Call,
+};
