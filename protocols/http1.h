@@ -126,7 +126,7 @@ bool http1_no_body(unsigned status, bool is_head);
 /* A response that an application described, before its framing is known. */
 struct http1_response {
 	unsigned status;
-	struct slice reason;  /* empty: the standard one */
+	struct slice reason;  /* in the status that was passed; empty: the standard one */
 	struct buffer fields; /* checked field lines, as they will be sent */
 	int64_t length;	      /* of Content-Length, -1 when the application gave none */
 	bool has_date, has_server;

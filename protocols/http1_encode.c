@@ -1,10 +1,11 @@
 /* Responses as they go out: RFC 9110 section 15, RFC 9112 sections 4 to 6 and 9. */
 #include "protocols/http1.h"
 
+#include "protocols/http1_guard.h"
+
 enum {
 	FIRST_STATUS = 100,
 	STATUSES = 500,
-	NUMBER_DIGITS = 20,
 	FIXED_ROOM = 256, /* for what a head has beside the texts that are passed in */
 };
 
@@ -122,25 +123,12 @@ put(struct pen *pen, struct slice s)
 	pen->at += s.len;
 }
 
-/* The digits of a number, which end where `end` points. */
-static struct slice
-digits(char *end, uint64_t number, unsigned base)
-{
-	char *at = end;
-
-	do {
-		*--at = "0123456789abcdef"[number % base];
-		number /= base;
-	} while (number != 0);
-	return slice_of(at, (size_t)(end - at));
-}
-
 static void
 put_number(struct pen *pen, uint64_t number)
 {
-	char text[NUMBER_DIGITS];
+	char text[HTTP1_DIGITS];
 
-	put(pen, digits(text + sizeof(text), number, 10));
+	put(pen, http1_digits(text + sizeof(text), number, 10));
 }
 
 static void
@@ -220,10 +208,10 @@ http1_encode_head(struct buffer *out, const struct http1_response *r,
 size_t
 http1_chunk_head(char text[HTTP1_CHUNK_HEAD], uint64_t size)
 {
-	char number[NUMBER_DIGITS];
+	char number[HTTP1_DIGITS];
 	struct pen pen = { .at = text, .end = text + HTTP1_CHUNK_HEAD };
 
-	put(&pen, digits(number + sizeof(number), size, 16));
+	put(&pen, http1_digits(number + sizeof(number), size, 16));
 	put(&pen, SLICE("\r\n"));
 	return (size_t)(pen.at - text);
 }

@@ -53,7 +53,22 @@ http1_hex(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Up to n digits and nothing else, of a number that is not above INT64_MAX. */
+enum { HTTP1_DIGITS = 20 }; /* of any uint64_t */
+
+/* The digits of a number, to base 10 or 16, written so that they end before `end`. */
+static inline struct slice
+http1_digits(char *end, uint64_t number, unsigned base)
+{
+	char *at = end;
+
+	do {
+		*--at = "0123456789abcdef"[number % base];
+		number /= base;
+	} while (number != 0);
+	return slice_of(at, (size_t)(end - at));
+}
+
+/* Digits and nothing else, of a number that is not above INT64_MAX. */
 bool http1_number(struct slice digits, uint64_t *number);
 
 /* A member of a comma-separated list, without case (RFC 9110 section 5.6.1). */

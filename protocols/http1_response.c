@@ -123,5 +123,5 @@ void
 http1_response_release(struct http1_response *r)
 {
 	buffer_release(&r->fields);
-	*r = (struct http1_response){ .length = -1 };
+	*r = (struct http1_response){ .fields = r->fields, .length = -1 };
 }
