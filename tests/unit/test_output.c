@@ -1,0 +1,160 @@
+/* The output queue: order of bytes and files, partial sends, a peer that goes away. */
+#include <check.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "gateway/worker/output.h"
+#include "protocols/buffer.h"
+
+Suite *output_suite(void);
+
+static struct output output;
+static struct buffer sent, got;
+static int ends[2]; /* the queue writes to the first, the test reads from the second */
+
+static void
+set_up(void)
+{
+	int small = 8192;
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
+	setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
+}
+
+static void
+tear_down(void)
+{
+	output_release(&output);
+	buffer_release(&sent);
+	buffer_release(&got);
+	close(ends[0]);
+	if (ends[1] >= 0)
+		close(ends[1]);
+}
+
+/* Reads a little less than there is. */
+static void
+take(size_t most)
+{
+	char bytes[70000];
+	ssize_t n = read(ends[1], bytes, most);
+
+	if (n > 0)
+		buffer_add(&got, bytes, (size_t)n);
+}
+
+static void
+take_all(void)
+{
+	while (output_flush(&output, ends[0]) == OUTPUT_WAITING)
+		take(3001);
+	for (size_t before = SIZE_MAX; before != got.len;) {
+		before = got.len;
+		take(70000);
+	}
+	ck_assert_uint_eq(got.len, sent.len);
+	ck_assert_mem_eq(got.ptr, sent.ptr, sent.len);
+	ck_assert_uint_eq(output.bytes, 0);
+	ck_assert_uint_eq(output.memory, 0);
+	ck_assert_uint_eq(output.sent, sent.len);
+}
+
+static enum output_result
+send_text(unsigned from, unsigned n)
+{
+	struct buffer text = { 0 };
+	struct iovec pieces[2];
+
+	for (unsigned i = from; i < from + n; i++)
+		buffer_addf(&text, "%u,", i);
+	size_t half = text.len / 2;
+	pieces[0] = (struct iovec){ text.ptr, half };
+	pieces[1] = (struct iovec){ text.ptr + half, text.len - half };
+	enum output_result result = output_send(&output, ends[0], pieces, 2);
+	buffer_add_slice(&sent, buffer_slice(&text));
+	buffer_release(&text);
+	return result;
+}
+
+/* A file without a name that holds the numbers up to n. */
+static int
+make_file(unsigned n, struct buffer *text)
+{
+	int fd = open("/tmp", O_TMPFILE | O_RDWR, 0600);
+
+	for (unsigned i = 0; i < n; i++)
+		buffer_addf(text, "%u;", i);
+	ck_assert_int_eq(write(fd, text->ptr, text->len), (ssize_t)text->len);
+	return fd;
+}
+
+START_TEST(what_fits_is_not_queued)
+{
+	ck_assert_int_eq(send_text(0, 10), OUTPUT_EMPTY);
+	ck_assert_ptr_null(output.first);
+	take_all();
+}
+END_TEST
+
+START_TEST(the_rest_waits_in_order)
+{
+	for (unsigned i = 0; i < 50; i++)
+		send_text(i * 1000, 1000);
+	ck_assert_uint_gt(output.memory, 100000);
+	ck_assert_uint_eq(output.memory + output.sent, sent.len);
+	take_all();
+}
+END_TEST
+
+START_TEST(files_stand_between_bytes)
+{
+	struct buffer text = { 0 };
+	int fd = make_file(30000, &text);
+
+	send_text(0, 5000);
+	ck_assert_int_eq(output_add_file(&output, fd, 100, 100000), 0);
+	buffer_add(&sent, text.ptr + 100, 100000);
+	send_text(5000, 5000);
+	ck_assert_int_eq(output_add_file(&output, dup(fd), 0, 0), 0);
+	take_all();
+	buffer_release(&text);
+}
+END_TEST
+
+START_TEST(a_file_that_shrinks_is_a_break)
+{
+	struct buffer text = { 0 };
+	int fd = make_file(10, &text);
+
+	output_add_file(&output, fd, 0, text.len + 1);
+	ck_assert_int_eq(output_flush(&output, ends[0]), OUTPUT_BROKEN);
+	buffer_release(&text);
+}
+END_TEST
+
+START_TEST(a_peer_that_leaves_is_a_break)
+{
+	close(ends[1]);
+	ends[1] = -1;
+	ck_assert_int_eq(send_text(0, 10), OUTPUT_BROKEN);
+}
+END_TEST
+
+Suite *
+output_suite(void)
+{
+	Suite *suite = suite_create("output");
+	TCase *tc = tcase_create("output");
+
+	tcase_add_checked_fixture(tc, set_up, tear_down);
+	tcase_add_test(tc, what_fits_is_not_queued);
+	tcase_add_test(tc, the_rest_waits_in_order);
+	tcase_add_test(tc, files_stand_between_bytes);
+	tcase_add_test(tc, a_file_that_shrinks_is_a_break);
+	tcase_add_test(tc, a_peer_that_leaves_is_a_break);
+	suite_add_tcase(suite, tc);
+	return suite;
+}
