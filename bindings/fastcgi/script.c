@@ -1,0 +1,288 @@
+/*
+ * Which script answers a request, when the scripts' root is known here. The path is
+ * split behind the first part of it that is a script's file, by looking at the files: a
+ * pattern can be deceived (/upload/picture.jpg/x.php, a line feed in the path), and a
+ * backend that has to guess runs what it should not.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "bindings/fastcgi/backend.h"
+
+#define EXTENSION ".php"
+
+/* ---- Files under the root ---- */
+
+enum file_kind { FILE_NONE, FILE_SCRIPT, FILE_FOLDER };
+
+/* Where the part of a real path begins that is under the root; NULL: it is not under
+ * it. */
+static const char *
+under_root(const struct backend *b, const char *path)
+{
+	size_t len = strlen(b->root);
+
+	if (strncmp(path, b->root, len) != 0)
+		return NULL;
+	if (path[len] == '/')
+		return path + len + 1;
+	return b->root[len - 1] == '/' ? path + len : NULL;
+}
+
+/* Without the system call: follows the links, then looks where they led. */
+static int
+open_compared(const struct backend *b, const char *path)
+{
+	char joined[PATH_MAX], real[PATH_MAX];
+	int n = snprintf(joined, sizeof(joined), "%s/%s", b->root, path);
+
+	if (n >= (int)sizeof(joined) || realpath(joined, real) == NULL ||
+		under_root(b, real) == NULL)
+		return -1;
+	return open(real, O_PATH | O_CLOEXEC);
+}
+
+/* Opens nothing outside of the root, wherever symbolic links lead. Old kernels do not
+ * know the call, some containers forbid it, and it may ask to be tried again. */
+static int
+open_beneath(const struct backend *b, const char *path)
+{
+	struct open_how how = {
+		.flags = O_PATH | O_CLOEXEC,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
+	};
+	long fd = syscall(SYS_openat2, b->root_fd, path, &how, sizeof(how));
+
+	if (fd == -1 && (errno == ENOSYS || errno == EPERM || errno == EAGAIN))
+		return open_compared(b, path);
+	return (int)fd;
+}
+
+static enum file_kind
+look(const struct backend *b, const char *path)
+{
+	struct stat st;
+	int fd = open_beneath(b, *path != '\0' ? path : ".");
+
+	if (fd == -1)
+		return FILE_NONE;
+	int failed = fstat(fd, &st);
+	close(fd);
+	if (failed || (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)))
+		return FILE_NONE;
+	return S_ISREG(st.st_mode) ? FILE_SCRIPT : FILE_FOLDER;
+}
+
+/* ---- Settings ---- */
+
+static const char *
+load_root(struct backend *b, const char *root)
+{
+	char real[PATH_MAX];
+
+	if (realpath(root, real) == NULL)
+		return "root: no such folder";
+	b->root = arena_strz(&b->memory, slice_str(real));
+	if (b->root == NULL)
+		return "out of memory";
+	b->root_fd = open(real, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return b->root_fd != -1 ? NULL : "root: not a folder";
+}
+
+/* The name is what the path is from the root, or the last part of it. Without a root
+ * the script is the backend's to find, which may be on another machine. */
+static const char *
+load_front_controller(struct backend *b, const char *script)
+{
+	char real[PATH_MAX];
+	const char *name = NULL;
+
+	if (b->root != NULL) {
+		if (realpath(script, real) == NULL)
+			return "script: no such file";
+		script = real;
+		name = under_root(b, real);
+	}
+	if (name == NULL) {
+		const char *slash = strrchr(script, '/');
+		name = slash != NULL ? slash + 1 : script;
+	}
+	b->script_file = arena_strz(&b->memory, slice_str(script));
+	b->script_name = arena_strz(&b->memory, slice_str(name));
+	return b->script_file != NULL && b->script_name != NULL ? NULL
+								: "out of memory";
+}
+
+const char *
+script_load(struct backend *b)
+{
+	const char *root = al_option("root", 0), *script = al_option("script", 0);
+	const char *error = NULL;
+
+	b->index = al_option("index", 0);
+	if (b->index == NULL)
+		b->index = "index.php";
+	if (root != NULL)
+		error = load_root(b, root);
+	if (error == NULL && script != NULL)
+		error = load_front_controller(b, script);
+	return error;
+}
+
+/* ---- Requests ---- */
+
+static const char no_memory[] = "500 Internal Server Error";
+
+/* a, slash, b; NULL when memory is out. */
+static char *
+join(struct arena *memory, const char *a, const char *b)
+{
+	size_t room = strlen(a) + 1 + strlen(b) + 1;
+	char *joined = arena_bytes(memory, room);
+
+	if (joined != NULL)
+		snprintf(joined, room, "%s/%s", a, b);
+	return joined;
+}
+
+/* Without ".." and control bytes. */
+static bool
+is_clean(const char *path)
+{
+	for (const char *c = path; *c != '\0'; c++)
+		if ((unsigned char)*c < 0x20 || *c == 0x7f)
+			return false;
+	while (*path != '\0') {
+		size_t len = strcspn(path, "/");
+		if (len == 2 && path[0] == '.' && path[1] == '.')
+			return false;
+		path += len;
+		path += strspn(path, "/");
+	}
+	return true;
+}
+
+/* The file is b->root/file, named mount/file. */
+static const char *
+found(struct script *s, const struct backend *b, const char *mount, const char *file,
+	struct arena *memory)
+{
+	s->filename = join(memory, b->root, file);
+	s->name = join(memory, mount, file);
+	return s->filename != NULL && s->name != NULL ? NULL : no_memory;
+}
+
+/* The first part of the path, up to some slash or its end, that is a script. What
+ * begins with something that does not exist does not exist either, so the search ends
+ * there. */
+static struct slice
+find_script(const struct backend *b, const char *path, struct arena *memory)
+{
+	size_t extension = strlen(EXTENSION);
+	enum file_kind kind = FILE_FOLDER;
+
+	for (const char *end = path; *end != '\0' && kind == FILE_FOLDER;) {
+		end += strspn(end, "/");
+		end += strcspn(end, "/");
+		size_t len = (size_t)(end - path);
+		if (len <= extension ||
+			memcmp(end - extension, EXTENSION, extension) != 0)
+			continue;
+		char *part = arena_strz(memory, slice_of(path, len));
+		kind = part != NULL ? look(b, part) : FILE_NONE;
+		if (kind == FILE_SCRIPT)
+			return slice_of(part, len);
+	}
+	return (struct slice){ 0 };
+}
+
+/* Where a folder is that was asked for without its slash: links on its page would lead
+ * elsewhere. One slash in front, as two begin the name of a host. */
+static const char *
+folder_location(struct al_request *req, struct arena *memory)
+{
+	const char *uri = al_env(req, "REQUEST_URI");
+
+	if (uri == NULL)
+		uri = "/";
+	if (*uri == '/')
+		uri += strspn(uri, "/") - 1;
+	size_t len = strcspn(uri, "?");
+	char *path = arena_strz(memory, slice_of(uri, len));
+	return path != NULL ? join(memory, path, uri + len) : NULL;
+}
+
+/* The index of the folder, or NULL: it has none, or it is no folder. */
+static char *
+find_index(const struct backend *b, const char *path, struct arena *memory)
+{
+	size_t len = strlen(path);
+
+	while (len > 0 && path[len - 1] == '/')
+		len--;
+	if (len == 0)
+		return look(b, b->index) == FILE_SCRIPT
+			? arena_strz(memory, slice_str(b->index))
+			: NULL;
+	char *folder = arena_strz(memory, slice_of(path, len));
+	char *index = folder != NULL && look(b, folder) == FILE_FOLDER
+		? join(memory, folder, b->index)
+		: NULL;
+	return index != NULL && look(b, index) == FILE_SCRIPT ? index : NULL;
+}
+
+static const char *
+find_under_root(struct script *s, const struct backend *b, struct al_request *req,
+	const char *mount, const char *path, struct arena *memory)
+{
+	path += strspn(path, "/");
+	struct slice file = find_script(b, path, memory);
+	if (file.len != 0) {
+		s->path_info = path[file.len] != '\0' ? path + file.len : NULL;
+		return found(s, b, mount, file.ptr, memory);
+	}
+	const char *index = find_index(b, path, memory);
+	size_t len = strlen(path);
+	if (index != NULL && (len == 0 || path[len - 1] == '/'))
+		return found(s, b, mount, index, memory);
+	if (index != NULL) {
+		s->location = folder_location(req, memory);
+		return s->location != NULL ? "301 Moved Permanently" : no_memory;
+	}
+	if (b->script_file == NULL)
+		return "404 Not Found";
+	s->filename = b->script_file;
+	s->name = join(memory, mount, b->script_name);
+	return s->name != NULL ? NULL : no_memory;
+}
+
+const char *
+script_find(struct script *s, const struct backend *b, struct al_request *req,
+	struct arena *memory)
+{
+	const char *path = al_env(req, "PATH_INFO"),
+		   *mount = al_env(req, "SCRIPT_NAME");
+
+	*s = (struct script){ 0 };
+	if (b->root == NULL) {
+		*s = (struct script){
+			.filename = b->script_file,
+			.name = mount,
+			.path_info = path,
+		};
+		return NULL;
+	}
+	if (path == NULL)
+		path = "";
+	if (!is_clean(path))
+		return "400 Bad Request";
+	return find_under_root(s, b, req, mount != NULL ? mount : "", path, memory);
+}
