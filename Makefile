@@ -53,7 +53,7 @@ PROTOCOLS := $(call objects,protocols)
 GATEWAY := $(call objects,gateway gateway/config gateway/common gateway/arbiter \
 	gateway/worker gateway/logger)
 UNIT_TESTS := $(call objects,tests/unit)
-CODECS := $(patsubst %,$(BUILD)/protocols/%.o,fastcgi buffer)
+CODECS := $(patsubst %,$(BUILD)/protocols/%.o,fastcgi cgi_head http1_guard buffer arena)
 
 # A binding is built when its language is installed.
 BINDINGS := c fastcgi
