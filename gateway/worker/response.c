@@ -274,7 +274,8 @@ put_file(struct al_request *req, int fd, off_t offset, uint64_t length)
 {
 	struct conn *c = req->conn;
 	struct output *o = &c->output;
-	struct iovec pieces[PIECES + 1], end = { .iov_base = (void *)"\r\n", .iov_len = 2 };
+	struct iovec pieces[PIECES + 1],
+		end = { .iov_base = (void *)"\r\n", .iov_len = 2 };
 	char chunk[HTTP1_CHUNK_HEAD], file_chunk[HTTP1_CHUNK_HEAD];
 	size_t n = frame(req, pieces, chunk, NULL, 0, false);
 	bool chunked = req->reply.framing == HTTP1_CHUNKED;

@@ -138,7 +138,7 @@ set_up(const struct heritage *h)
 		.line = (size_t)s->limit_request_line,
 		.fields = (size_t)s->limit_request_fields,
 		.field_size = (size_t)s->limit_request_field_size,
-		.body = s->limit_request_body,
+		.body = s->limit_request_body != 0 ? s->limit_request_body : INT64_MAX,
 	};
 	title_set("worker %s", s->name);
 	if (loop_init(&self.loop) != 0 || catch_signals() != 0 ||
