@@ -2,11 +2,8 @@
  * Configuration files: libconfig's syntax, our tables' meaning. All faults of a file
  * are reported.
  */
-#include <errno.h>
-#include <inttypes.h>
 #include <libconfig.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "gateway/config/sources.h"
 #include "gateway/config/text.h"
@@ -18,21 +15,28 @@ struct reader {
 	const config_setting_t *applications;
 };
 
-/* Where a libconfig setting stands. The name of an included file lacks its folder in
- * some versions of libconfig. */
+/* Where something stands. The name of an included file lacks its folder in some
+ * versions of libconfig. */
 static struct origin
-origin_of(const struct reader *r, const config_setting_t *s)
+origin_at(const struct reader *r, const char *file, int line)
 {
-	const char *file = config_setting_source_file(s);
+	struct arena *memory = &r->load->config->memory;
 	size_t len = r->folder != NULL ? strlen(r->folder) : 0;
 
 	if (file == NULL || strcmp(file, r->path) == 0)
 		file = r->path;
 	else if (len > 0 && (strncmp(file, r->folder, len) != 0 || file[len] != '/'))
-		file = text_format(&r->load->config->memory, "%s/%s", r->folder, file);
+		file = text_format(memory, "%s/%s", r->folder, file);
 	else
-		file = text_format(&r->load->config->memory, "%s", file);
-	return (struct origin){ file, config_setting_source_line(s) };
+		file = text_format(memory, "%s", file);
+	return (struct origin){ file, (unsigned)line };
+}
+
+static struct origin
+origin_of(const struct reader *r, const config_setting_t *s)
+{
+	return origin_at(
+		r, config_setting_source_file(s), (int)config_setting_source_line(s));
 }
 
 /* ---- Values ---- */
@@ -130,6 +134,7 @@ unknown(struct reader *r, const config_setting_t *s, const struct section *known
 	struct origin origin = origin_of(r, s);
 	struct text_nearest nearest = { 0 };
 
+	text_nearest_try(&nearest, name, SLICE("applications"));
 	for (size_t i = 0; i < n; i++)
 		for (size_t row = 0; row < known[i].n; row++)
 			text_nearest_try(
@@ -230,43 +235,29 @@ read_apps(struct reader *r, const config_setting_t *group)
 
 /* ---- The file ---- */
 
-/* Why it cannot be read, or NULL. libconfig would end the program over a folder. */
-static const char *
-unreadable(const char *path)
-{
-	struct stat st;
-
-	if (stat(path, &st) != 0)
-		return strerror(errno);
-	return S_ISREG(st.st_mode) ? NULL : "is not a file";
-}
-
 void
 file_read(struct load *l, const char *path)
 {
 	struct reader r = { .load = l, .path = path };
 	const char *slash = strrchr(path, '/');
-	const struct origin nowhere = { 0 };
-	const char *reason = unreadable(path);
 	config_t file;
 
-	if (reason != NULL) {
-		load_fault(l, &nowhere, "%s: %s", path, reason);
-		return;
-	}
-	config_init(&file);
-	if (slash != NULL) {
+	if (slash != NULL)
 		r.folder = text_format(
 			&l->config->memory, "%.*s", (int)(slash - path), path);
+	guard_file(l, path, r.folder);
+	if (load_failed(l))
+		return;
+	config_init(&file);
+	if (r.folder != NULL)
 		config_set_include_dir(&file, r.folder);
-	}
 	if (config_read_file(&file, path)) {
 		read_top(&r, config_root_setting(&file));
 		if (r.applications != NULL)
 			read_apps(&r, r.applications);
 	} else {
-		struct origin at = { config_error_file(&file),
-			(unsigned)config_error_line(&file) };
+		struct origin at = origin_at(
+			&r, config_error_file(&file), config_error_line(&file));
 		load_fault(l, &at, "%s", config_error_text(&file));
 	}
 	config_destroy(&file);

@@ -81,6 +81,10 @@ bool options_read(struct load *l, char *const *words, const char *source);
 /* Reads a file into the server's settings, the base and the applications. */
 void file_read(struct load *l, const char *path);
 
+/* Adds faults for what libconfig must not be given. Includes are relative to the
+ * folder; NULL: the working one. */
+void guard_file(struct load *l, const char *path, const char *folder);
+
 /* Makes paths absolute, fills in what is derived from the settings, and checks what one
  * value alone does not tell. */
 void check_config(struct load *l);

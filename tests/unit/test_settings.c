@@ -1,0 +1,177 @@
+/* The tables, and values from text and back. */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/config/settings.h"
+
+Suite *settings_suite(void);
+
+static const struct {
+	const char *name, *text, *result, *reason;
+} values[] = {
+	{ "workers", "4", "4", NULL },
+	{ "workers", "0", NULL, "not a whole number from 1 to 4096" },
+	{ "workers", "4097", NULL, "not a whole number from 1 to 4096" },
+	{ "workers", "four", NULL, "not a whole number from 1 to 4096" },
+	{ "workers", "", NULL, "not a whole number from 1 to 4096" },
+	{ "workers", "4x", NULL, "not a whole number from 1 to 4096" },
+	{ "workers", " 4", NULL, "not a whole number from 1 to 4096" },
+	{ "workers", "-4", NULL, "not a whole number from 1 to 4096" },
+	{ "workers", "+4", NULL, "not a whole number from 1 to 4096" },
+	{ "workers", "99999999999999999999", NULL,
+		"not a whole number from 1 to 4096" },
+	{ "body_buffer_size", "0", "0", NULL },
+	{ "body_buffer_size", "20K", "20480", NULL },
+	{ "body_buffer_size", "20M", "20971520", NULL },
+	{ "limit_request_body", "2G", "2147483648", NULL },
+	{ "limit_request_body", "9223372036854775807", "9223372036854775807", NULL },
+	{ "limit_request_body", "8589934592G", NULL,
+		"not a size from 0 to 9223372036854775807 bytes, such as 20M" },
+	{ "body_buffer_size", "2G", NULL,
+		"not a size from 0 to 2147483647 bytes, such as 20M" },
+	{ "body_buffer_size", "2MB", NULL,
+		"not a size from 0 to 2147483647 bytes, such as 20M" },
+	{ "primary", "true", "true", NULL },
+	{ "primary", "false", "false", NULL },
+	{ "primary", "yes", NULL, "not true or false" },
+	{ "index", "", "", NULL },
+	{ "chdir", "/srv", "/srv", NULL },
+	{ "bind", "a", "a", NULL },
+	{ "raw_env", "A=", "A=", NULL },
+	{ "raw_env", "A=b=c", "A=b=c", NULL },
+	{ "raw_env", "A", NULL, "not of the form NAME=VALUE" },
+	{ "raw_env", "=b", NULL, "not of the form NAME=VALUE" },
+};
+
+static const struct setting *
+app_row(const char *name)
+{
+	int i = setting_find(app_table, APP_SETTINGS, name);
+
+	ck_assert_int_ge(i, 0);
+	return &app_table[i];
+}
+
+static void
+assert_value(
+	const struct setting *row, const void *settings, size_t i, const char *value)
+{
+	struct buffer text = { 0 };
+	bool is_set = setting_text(row, settings, i, &text);
+
+	buffer_add_char(&text, '\0');
+	ck_assert_pstr_eq(is_set ? text.ptr : NULL, value);
+	buffer_release(&text);
+}
+
+START_TEST(values_are_parsed)
+{
+	struct app_settings app = { 0 };
+	struct arena memory = { 0 };
+	const struct setting *row = app_row(values[_i].name);
+
+	ck_assert_pstr_eq(setting_parse(row, &app, values[_i].text, true, &memory),
+		values[_i].reason);
+	if (values[_i].reason == NULL) {
+		assert_value(row, &app, 0, values[_i].result);
+		assert_value(row, &app, 1, NULL);
+	}
+	arena_release(&memory);
+}
+END_TEST
+
+START_TEST(choices_are_of_the_table)
+{
+	struct server_settings server = { 0 };
+	struct arena memory = { 0 };
+	const struct setting *row = &server_table[SERVER_loglevel];
+
+	ck_assert_pstr_eq(setting_parse(row, &server, "Warning", true, &memory), NULL);
+	ck_assert_str_eq(server.loglevel, "warning");
+	ck_assert_pstr_eq(setting_parse(row, &server, "warn", true, &memory),
+		"not one of debug, info, warning, error, critical");
+	arena_release(&memory);
+}
+END_TEST
+
+START_TEST(lists_grow_and_are_replaced)
+{
+	struct app_settings app = { 0 }, copy;
+	struct arena memory = { 0 };
+	const struct setting *row = app_row("bind");
+
+	ck_assert_pstr_eq(setting_parse(row, &app, "a", true, &memory), NULL);
+	copy = app;
+	ck_assert_pstr_eq(setting_parse(row, &app, "b", false, &memory), NULL);
+	ck_assert_pstr_eq(setting_parse(row, &copy, "c", false, &memory), NULL);
+	assert_value(row, &app, 0, "a");
+	assert_value(row, &app, 1, "b");
+	assert_value(row, &app, 2, NULL);
+	assert_value(row, &copy, 1, "c");
+	ck_assert_pstr_eq(setting_parse(row, &app, "d", true, &memory), NULL);
+	assert_value(row, &app, 0, "d");
+	assert_value(row, &app, 1, NULL);
+	setting_clear(row, &app);
+	assert_value(row, &app, 0, NULL);
+	arena_release(&memory);
+}
+END_TEST
+
+START_TEST(names_are_found)
+{
+	ck_assert_int_eq(setting_find(app_table, APP_SETTINGS, "bind"), APP_bind);
+	ck_assert_int_eq(
+		setting_find(server_table, SERVER_SETTINGS, "pidfile"), SERVER_pidfile);
+	ck_assert_int_eq(setting_find(app_table, APP_SETTINGS, "bin"), -1);
+	ck_assert_int_eq(setting_find(app_table, APP_SETTINGS, "pidfile"), -1);
+}
+END_TEST
+
+static void
+assert_in_manual(const char *manual, const struct setting *row)
+{
+	char item[128];
+
+	snprintf(item, sizeof item, "\n.It Ic %s ", row->name);
+	ck_assert_msg(strstr(manual, item) != NULL,
+		"docs/alicorn.conf.5 has no paragraph of %s", row->name);
+}
+
+START_TEST(all_are_in_the_manual)
+{
+	struct buffer manual = { 0 };
+	FILE *file = fopen("docs/alicorn.conf.5", "r");
+	size_t n;
+
+	ck_assert_ptr_nonnull(file);
+	do {
+		n = fread(buffer_reserve(&manual, 4096), 1, 4096, file);
+		manual.len += n;
+	} while (n > 0);
+	fclose(file);
+	buffer_add_char(&manual, '\0');
+	for (size_t i = 0; i < SERVER_SETTINGS; i++)
+		assert_in_manual(manual.ptr, &server_table[i]);
+	for (size_t i = 0; i < APP_SETTINGS; i++)
+		assert_in_manual(manual.ptr, &app_table[i]);
+	buffer_release(&manual);
+}
+END_TEST
+
+Suite *
+settings_suite(void)
+{
+	Suite *s = suite_create("settings");
+	TCase *t = tcase_create("settings");
+
+	tcase_add_loop_test(
+		t, values_are_parsed, 0, (int)(sizeof values / sizeof values[0]));
+	tcase_add_test(t, choices_are_of_the_table);
+	tcase_add_test(t, lists_grow_and_are_replaced);
+	tcase_add_test(t, names_are_found);
+	tcase_add_test(t, all_are_in_the_manual);
+	suite_add_tcase(s, t);
+	return s;
+}
