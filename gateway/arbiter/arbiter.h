@@ -1,6 +1,7 @@
 /*
- * The arbiter: the supervising process. It knows processes, sockets, signals and settings;
- * no HTTP and no language. Once its loop runs it does not exit on an error that it can log.
+ * The arbiter: the supervising process. It knows processes, sockets, signals and
+ * settings; no HTTP and no language. Once its loop runs it does not exit on an error
+ * that it can log.
  */
 #ifndef ARBITER_ARBITER_H
 #define ARBITER_ARBITER_H
@@ -11,7 +12,8 @@
 
 /* What the arbiter is given by main, which alone knows both sides. */
 struct arbiter_job {
-	/* Reads the configuration anew, for HUP: NULL and the reasons when it is bad. */
+	/* Reads the configuration anew, for HUP: NULL and the reasons when it is bad.
+	 */
 	struct config *(*reload)(void *arg, struct buffer *errors);
 	void *arg;
 
@@ -22,7 +24,8 @@ struct arbiter_job {
 	struct slice timeout_answer;
 };
 
-/* Runs until it is told to stop; takes the configuration over. Returns the exit status. */
+/* Runs until it is told to stop; takes the configuration over. Returns the exit status.
+ */
 int arbiter_run(struct config *config, const struct arbiter_job *job);
 
 #endif

@@ -1,0 +1,423 @@
+#include "gateway/arbiter/arbiter.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "gateway/arbiter/obituary.h"
+#include "gateway/arbiter/reload.h"
+#include "gateway/arbiter/signals.h"
+#include "gateway/arbiter/watch.h"
+#include "gateway/common/clock.h"
+#include "gateway/logger/log.h"
+
+enum { EVENTS_A_ROUND = 64, MESSAGES_A_ROUND = 16 };
+
+struct arbiter {
+	const struct arbiter_job *job;
+	struct family family;
+	struct reload reload;
+	enum stop stop; /* STOP_NO: it runs */
+	enum exit_status status;
+};
+
+/* ---- The signals, as alicorn(8) tells them ---- */
+
+static void
+scale(struct arbiter *a, int by)
+{
+	struct pool *pool = generation_primary(a->reload.current);
+
+	if (!pool_scale(pool, by))
+		log_warning("%s: the number of processes stays %u", pool->app->name,
+			pool->target);
+	else
+		log_info("%s: the number of processes is now %u", pool->app->name,
+			pool->target);
+	if (a->reload.coming != NULL)
+		pool_scale(generation_primary(a->reload.coming), by);
+}
+
+static void
+add_process(struct arbiter *a)
+{
+	scale(a, +1);
+}
+
+static void
+remove_process(struct arbiter *a)
+{
+	scale(a, -1);
+}
+
+static void
+reload_configuration(struct arbiter *a)
+{
+	if (a->stop == STOP_NO)
+		reload_ask(&a->reload);
+}
+
+static void
+reopen_logs(struct arbiter *a)
+{
+	struct child *child;
+
+	log_reopen();
+	log_info("log reopened");
+	TAILQ_FOREACH (child, &a->family.children, next) {
+		child_reopen_log(child);
+	}
+}
+
+static void
+refuse_upgrade(struct arbiter *a)
+{
+	(void)a;
+	log_warning("USR2: the program cannot be replaced while it runs yet");
+}
+
+static void
+stop_workers(struct arbiter *a)
+{
+	log_info("the workers stop, the arbiter stays");
+	reload_stop(&a->reload, STOP_GRACEFUL);
+}
+
+static void
+stop(struct arbiter *a, enum stop how, const char *words)
+{
+	log_info("%s", words);
+	a->stop = how;
+	reload_stop(&a->reload, how);
+}
+
+static void
+force_stop(struct arbiter *a)
+{
+	stop(a, STOP_FORCED, "told to stop again: all are killed");
+}
+
+static void
+stop_gracefully(struct arbiter *a)
+{
+	if (a->stop != STOP_NO)
+		force_stop(a);
+	else
+		stop(a, STOP_GRACEFUL, "stop: requests are finished first");
+}
+
+static void
+stop_quickly(struct arbiter *a)
+{
+	if (a->stop != STOP_NO)
+		force_stop(a);
+	else
+		stop(a, STOP_QUICK, "quick stop");
+}
+
+static void
+wake_up(struct arbiter *a)
+{
+	(void)a; /* the dead are looked for in every round */
+}
+
+static const struct action {
+	int number;
+	void (*run)(struct arbiter *a);
+	const char *name;
+	const char *help;
+} actions[] = {
+	{ SIGTTIN, add_process, "TTIN", "one process more in the primary pool" },
+	{ SIGTTOU, remove_process, "TTOU", "one less, the oldest; never below one" },
+	{ SIGHUP, reload_configuration, "HUP",
+		"reload, if everything new can be started" },
+	{ SIGUSR1, reopen_logs, "USR1", "reopen the log, in the workers too" },
+	{ SIGUSR2, refuse_upgrade, "USR2", "not supported yet" },
+	{ SIGWINCH, stop_workers, "WINCH", "stop the workers, until the next HUP" },
+	{ SIGTERM, stop_gracefully, "TERM",
+		"graceful stop; a second signal forces it" },
+	{ SIGQUIT, stop_quickly, "QUIT", "quick stop" },
+	{ SIGINT, stop_quickly, "INT", "quick stop" },
+	{ SIGCHLD, wake_up, "CHLD", "a child has died" },
+};
+
+enum { ACTIONS = sizeof(actions) / sizeof(actions[0]) };
+
+static void
+obey_signals(struct arbiter *a)
+{
+	int number;
+
+	while ((number = signals_next()) != 0) {
+		for (size_t i = 0; i < ACTIONS; i++) {
+			if (actions[i].number != number)
+				continue;
+			log_debug("%s: %s", actions[i].name, actions[i].help);
+			actions[i].run(a);
+		}
+	}
+}
+
+/* ---- The children ---- */
+
+static void
+give_up(struct arbiter *a, enum exit_status status)
+{
+	a->status = status;
+	stop(a, STOP_QUICK, "giving up");
+}
+
+/* A child failed before it served for a second. At a reload the new generation is given
+ * up; at the first start everything is, at once or in the end; later others are
+ * started, with patience. */
+static void
+judge_failure(struct arbiter *a, struct child *child, const char *reason)
+{
+	struct pool *pool = child->pool;
+
+	if (a->stop != STOP_NO)
+		return;
+	if (reload_is_coming(&a->reload, pool)) {
+		reload_fail(&a->reload, reason);
+		return;
+	}
+	pool_back_off(pool, &a->family, child->started, clock_ms());
+	if (pool->was_ready || ++pool->boot_deaths < (unsigned)pool->app->boot_attempts)
+		return;
+	log_critical("%s: %u processes died before one was ready", pool->app->name,
+		pool->boot_deaths);
+	give_up(a, EXIT_BOOT);
+}
+
+static void
+heard_ready(struct arbiter *a, struct child *child, struct slice payload)
+{
+	(void)a;
+	(void)payload;
+	child_is_ready(child, clock_ms());
+}
+
+static void
+heard_failed(struct arbiter *a, struct child *child, struct slice payload)
+{
+	char reason[512];
+
+	snprintf(reason, sizeof(reason), "%s cannot load %s: %" SLICE_FMT,
+		child_text(child), child->pool->heritage.target, SLICE_ARG(payload));
+	child->explained = true;
+	if (a->stop != STOP_NO || child->state == CHILD_STOPPING)
+		return;
+	if (reload_is_coming(&a->reload, child->pool)) {
+		reload_fail(&a->reload, reason);
+		return;
+	}
+	log_error("%s", reason);
+	if (!child->pool->was_ready)
+		give_up(a, EXIT_LOAD);
+}
+
+static void (*const hear[])(
+	struct arbiter *a, struct child *child, struct slice payload) = {
+	[MESSAGE_READY] = heard_ready,
+	[MESSAGE_FAILED] = heard_failed,
+};
+
+static void
+hear_message(struct arbiter *a, struct child *child, const struct imsg *m)
+{
+	if (m->fd != -1)
+		close(m->fd);
+	if (m->type < sizeof(hear) / sizeof(hear[0]) && hear[m->type] != NULL)
+		hear[m->type](a, child, m->payload);
+	else
+		log_warning("%s sent message %u, which means nothing",
+			child_text(child), (unsigned)m->type);
+}
+
+/* No child holds the loop up with messages: what is left is for the next round. */
+static void
+hear_child(struct arbiter *a, struct child *child)
+{
+	struct imsg m;
+	int got = 1;
+
+	if (child->channel.fd == -1)
+		return;
+	for (int i = 0; i < MESSAGES_A_ROUND && got == 1; i++) {
+		got = channel_receive(&child->channel, &m);
+		if (got == 1)
+			hear_message(a, child, &m);
+	}
+	if (got == -1)
+		child_hung_up(&a->family, child, clock_ms());
+}
+
+static void
+bury(struct arbiter *a, struct child *child, int status, const struct rusage *used)
+{
+	char reason[512];
+
+	hear_child(a, child); /* its last words may say why */
+	uint64_t now = clock_ms();
+	obituary_log(child, status, used, now);
+	if (child_failed(child, now)) {
+		snprintf(
+			reason, sizeof(reason), "%s died too early", child_text(child));
+		judge_failure(a, child, reason);
+	} else if (child->state != CHILD_STOPPING) {
+		pool_recovered(child->pool);
+	}
+	child_free(&a->family, child);
+}
+
+/* Whether or not a CHLD came: some may have become one. */
+static void
+bury_the_dead(struct arbiter *a)
+{
+	struct rusage used;
+	int status;
+	pid_t pid;
+
+	while ((pid = wait4(-1, &status, WNOHANG, &used)) > 0) {
+		struct child *child = family_find(&a->family, pid);
+		if (child != NULL)
+			bury(a, child, status, &used);
+		else /* as process 1 of a container it inherits the orphans of others */
+			log_debug("process %d, not ours, has ended", (int)pid);
+	}
+}
+
+static void
+enforce_limits(struct arbiter *a)
+{
+	uint64_t now = clock_ms();
+	struct child *child;
+
+	TAILQ_FOREACH (child, &a->family.children, next) {
+		if (child->deadline != 0 && now >= child->deadline)
+			child_deadline_passed(child, now);
+	}
+	watch_requests(&a->family, a->job->timeout_answer, now);
+}
+
+/* ---- To wait ---- */
+
+static uint64_t
+min(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Until the nearest deadline of all; -1: there is none. */
+static int
+wait_ms(const struct arbiter *a)
+{
+	uint64_t now = clock_ms();
+	uint64_t next =
+		min(reload_deadline(&a->reload), watch_deadline(&a->family, now));
+	const struct child *child;
+
+	TAILQ_FOREACH (child, &a->family.children, next) {
+		if (child->deadline != 0)
+			next = min(next, child->deadline);
+	}
+	if (next == UINT64_MAX)
+		return -1;
+	return next > now ? (int)min(next - now, INT_MAX) : 0;
+}
+
+static void
+hear_news(struct arbiter *a, int timeout_ms)
+{
+	struct epoll_event events[EVENTS_A_ROUND];
+	int n = epoll_wait(a->family.epoll, events, EVENTS_A_ROUND, timeout_ms);
+
+	for (int i = 0; i < n; i++) {
+		if (events[i].data.ptr != NULL) /* else it is the pipe of the signals */
+			hear_child(a, events[i].data.ptr);
+	}
+}
+
+/* ---- From start to end ---- */
+
+static bool
+is_over(const struct arbiter *a)
+{
+	return a->stop != STOP_NO && TAILQ_EMPTY(&a->family.children);
+}
+
+static void
+run(struct arbiter *a)
+{
+	while (!is_over(a)) {
+		reload_step(&a->reload);
+		reload_keep(&a->reload, clock_ms());
+		hear_news(a, wait_ms(a));
+		obey_signals(a);
+		bury_the_dead(a);
+		enforce_limits(a);
+	}
+}
+
+/* So that none of our own descriptors gets a number that means something else. */
+static int
+hold_standard_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd != -1 && fd <= STDERR_FILENO);
+	return fd != -1 ? close(fd) : -1;
+}
+
+static int
+handle_signals(const struct family *f)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.ptr = NULL };
+
+	signal(SIGPIPE, SIG_IGN);
+	for (size_t i = 0; i < ACTIONS; i++) {
+		if (signals_handle(actions[i].number) == -1)
+			return -1;
+	}
+	return epoll_ctl(f->epoll, EPOLL_CTL_ADD, signals_fd(), &event);
+}
+
+/* NULL, or why it cannot start. */
+static const char *
+prepare(struct arbiter *a, struct config *config)
+{
+	if (hold_standard_descriptors() == -1 ||
+		family_init(&a->family, a->job->worker) == -1 ||
+		handle_signals(&a->family) == -1) {
+		config_free(config);
+		return strerror(errno);
+	}
+	return reload_first(&a->reload, config);
+}
+
+int
+arbiter_run(struct config *config, const struct arbiter_job *job)
+{
+	struct arbiter a = { .job = job, .status = EXIT_DONE, .family.epoll = -1 };
+
+	reload_init(&a.reload, &a.family, job);
+	const char *reason = prepare(&a, config);
+	if (reason == NULL) {
+		run(&a);
+		log_info("stopped");
+	} else {
+		log_critical("%s", reason);
+		a.status = EXIT_CONFIG;
+	}
+	reload_release(&a.reload);
+	family_release(&a.family);
+	signals_release();
+	return (int)a.status;
+}

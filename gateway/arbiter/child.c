@@ -1,0 +1,347 @@
+#include "gateway/arbiter/child.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "gateway/arbiter/pool.h"
+#include "gateway/arbiter/signals.h"
+#include "gateway/common/clock.h"
+#include "gateway/common/title.h"
+#include "gateway/logger/log.h"
+
+enum { SLOTS = 8192, SECOND_MS = 1000, QUICK_MS = 2000 };
+
+int
+family_init(struct family *f, worker_fn *worker)
+{
+	*f = (struct family){ .worker = worker, .epoll = -1 };
+	TAILQ_INIT(&f->children);
+	if (slots_init(&f->slots, SLOTS) == -1)
+		return -1;
+	f->epoll = epoll_create1(EPOLL_CLOEXEC);
+	return f->epoll != -1 ? 0 : -1;
+}
+
+void
+family_release(struct family *f)
+{
+	if (f->epoll != -1)
+		close(f->epoll);
+	slots_release(&f->slots);
+}
+
+struct child *
+family_find(const struct family *f, pid_t pid)
+{
+	struct child *child;
+
+	TAILQ_FOREACH (child, &f->children, next) {
+		if (child->pid == pid)
+			return child;
+	}
+	return NULL;
+}
+
+/* ---- The child's side of the fork ---- */
+
+static int
+compare_ints(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+/* Closes every descriptor above 2 that is not one of these. */
+static void
+close_others(int *kept, size_t n)
+{
+	unsigned next = STDERR_FILENO + 1;
+
+	qsort(kept, n, sizeof(*kept), compare_ints);
+	for (size_t i = 0; i < n; i++) {
+		if (kept[i] < (int)next)
+			continue;
+		if (kept[i] > (int)next)
+			close_range(next, (unsigned)kept[i] - 1, 0);
+		next = (unsigned)kept[i] + 1;
+	}
+	close_range(next, ~0U, 0);
+}
+
+static void
+keep_own_descriptors(const struct pool *pool, const struct heritage *h)
+{
+	size_t n = 0;
+	int *kept = calloc(h->n_listeners + 3, sizeof(*kept));
+
+	if (kept == NULL)
+		_exit(EXIT_BOOT);
+	kept[n++] = log_fd();
+	kept[n++] = h->channel;
+	kept[n++] = pool->socket;
+	for (size_t i = 0; i < h->n_listeners; i++)
+		kept[n++] = h->listeners[i]->fd;
+	close_others(kept, n);
+	free(kept);
+}
+
+/* What a child does from the fork to its end. */
+static void __attribute__((noreturn))
+live(const struct family *f, const struct child *child, int channel)
+{
+	const struct pool *pool = child->pool;
+	struct heritage heritage = pool->heritage;
+	sigset_t none;
+
+	heritage.slot = child->slot;
+	heritage.age = child->age;
+	heritage.channel = channel;
+	/* All is blocked until here: the arbiter's signals never meet its handler in a
+	 * child, which would write them to the arbiter's pipe. */
+	signals_forget();
+	keep_own_descriptors(pool, &heritage);
+	sigemptyset(&none);
+	signals_unblock(&none);
+
+	if (heritage.server->proc_name != NULL)
+		title_name(heritage.server->proc_name);
+	title_set("%s %s", pool->kind->name, pool->app->name);
+	exit(pool->kind->run(f, pool, &heritage));
+}
+
+/* ---- To start and to free ---- */
+
+/* The pid, or -1 and errno. The child gets its end of the channel, and never returns.
+ */
+static pid_t
+fork_child(const struct family *f, const struct child *child, int channel)
+{
+	sigset_t before;
+
+	signals_block(&before);
+	pid_t pid = fork();
+	if (pid == 0)
+		live(f, child, channel);
+	signals_unblock(&before);
+	return pid;
+}
+
+static const char *
+start(struct family *f, struct child *child)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.ptr = child };
+	int ends[2];
+
+	if (child->pool->kind->has_slot) {
+		child->slot = slots_take(&f->slots);
+		if (child->slot == NULL) {
+			errno = ENOSPC;
+			return "take a slot";
+		}
+	}
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) ==
+		-1)
+		return "make a channel";
+	channel_init(&child->channel, ends[0]);
+	const char *reason = NULL;
+	if (epoll_ctl(f->epoll, EPOLL_CTL_ADD, ends[0], &event) == -1)
+		reason = "watch the channel";
+	else if ((child->pid = fork_child(f, child, ends[1])) == -1)
+		reason = "fork";
+	int saved = errno;
+	close(ends[1]);
+	errno = saved;
+	return reason;
+}
+
+const char *
+child_start(struct family *f, struct pool *pool)
+{
+	struct child *child = calloc(1, sizeof(*child));
+
+	if (child == NULL)
+		return "make room";
+	child->pool = pool;
+	child->age = ++f->last_age;
+	child->channel = (struct channel)CHANNEL_CLOSED;
+	child->started = clock_ms();
+	child->deadline =
+		child->started + (uint64_t)pool->app->boot_timeout * SECOND_MS;
+	child->state = CHILD_BOOTING;
+	pool->count[CHILD_BOOTING]++;
+	TAILQ_INSERT_TAIL(&f->children, child, next);
+	const char *reason = start(f, child);
+	if (reason != NULL) {
+		int saved = errno;
+		child_free(f, child);
+		errno = saved;
+		return reason;
+	}
+	if (child->slot != NULL)
+		child->slot->pid = child->pid;
+	log_debug("%s starts", child_text(child));
+	return NULL;
+}
+
+static void
+close_channel(struct family *f, struct child *child)
+{
+	if (child->channel.fd == -1)
+		return;
+	/* Closing alone is not enough: until it has closed them, a child that was
+	 * forked just now holds copies of all ends. */
+	epoll_ctl(f->epoll, EPOLL_CTL_DEL, child->channel.fd, NULL);
+	channel_release(&child->channel);
+}
+
+void
+child_free(struct family *f, struct child *child)
+{
+	/* What a program started does not outlive it. */
+	if (child->pool->kind->leads_group && child->pid > 0)
+		kill(-child->pid, SIGKILL);
+	close_channel(f, child);
+	if (child->slot != NULL)
+		slot_give_back(child->slot);
+	child->pool->count[child->state]--;
+	TAILQ_REMOVE(&f->children, child, next);
+	free(child);
+}
+
+/* ---- Its states ---- */
+
+/* The one place that changes the state, and the pool's count of each. */
+static void
+set_state(struct child *child, enum child_state state)
+{
+	child->pool->count[child->state]--;
+	child->pool->count[state]++;
+	child->state = state;
+}
+
+void
+child_is_ready(struct child *child, uint64_t now)
+{
+	if (child->state != CHILD_BOOTING)
+		return;
+	child->ready = now;
+	child->deadline = 0;
+	child->pool->was_ready = true;
+	set_state(child, CHILD_READY);
+	log_debug("%s is ready", child_text(child));
+	if (child->reopen)
+		child_reopen_log(child);
+	if (!child->pool->hold)
+		child_serve(child);
+}
+
+void
+child_serve(struct child *child)
+{
+	/* It has always room for the one small message that a child is ever sent. When
+	 * it has gone, its death is noticed by itself. */
+	channel_send(&child->channel, MESSAGE_SERVE, SLICE(""));
+	set_state(child, CHILD_SERVING);
+}
+
+void
+child_stop(struct child *child, enum stop how, uint64_t now)
+{
+	const struct pool *pool = child->pool;
+
+	if (child->stop >= how)
+		return;
+	child->stop = how;
+	if (child->state != CHILD_STOPPING)
+		set_state(child, CHILD_STOPPING);
+	switch (how) {
+	case STOP_GRACEFUL:
+		child_signal(child, SIGTERM);
+		child->deadline =
+			now + (uint64_t)pool->app->graceful_timeout * SECOND_MS;
+		break;
+	case STOP_QUICK:
+		child_signal(child, pool->kind->quick_signal);
+		child->deadline = now + QUICK_MS;
+		break;
+	case STOP_FORCED:
+		child->explained = true; /* whoever forces it says so */
+		child_kill(child, "forced");
+		break;
+	case STOP_NO:
+	case STOPS:
+		break;
+	}
+}
+
+void
+child_deadline_passed(struct child *child, uint64_t now)
+{
+	if (child->state == CHILD_STOPPING)
+		child_kill(child, "it did not stop in time");
+	else if (child->channel.fd == -1 && child->pool->kind->settle_ms != 0)
+		child_is_ready(child, now);
+	else
+		child_kill(child, "boot timeout");
+}
+
+void
+child_hung_up(struct family *f, struct child *child, uint64_t now)
+{
+	close_channel(f, child);
+	if (child->state == CHILD_BOOTING && child->pool->kind->settle_ms != 0)
+		child->deadline = now + child->pool->kind->settle_ms;
+}
+
+bool
+child_failed(const struct child *child, uint64_t now)
+{
+	return child->state != CHILD_STOPPING &&
+		(child->ready == 0 || now - child->ready < SECOND_MS);
+}
+
+/* ---- Signals ---- */
+
+void
+child_signal(const struct child *child, int number)
+{
+	/* A group may not exist yet, or have lost its leader: then the child alone. */
+	if (!child->pool->kind->leads_group || kill(-child->pid, number) == -1)
+		kill(child->pid, number);
+}
+
+void
+child_kill(struct child *child, const char *why)
+{
+	if (child->killed_for == NULL)
+		child->killed_for = why;
+	child->deadline = 0;
+	child->kill_at = 0;
+	child_signal(child, SIGKILL);
+}
+
+void
+child_reopen_log(struct child *child)
+{
+	/* The signal would end a child that has not set its handlers yet. */
+	child->reopen = child->state == CHILD_BOOTING;
+	if (!child->reopen && child->pool->kind->reopen_signal != 0)
+		child_signal(child, child->pool->kind->reopen_signal);
+}
+
+/* ---- For the log ---- */
+
+const char *
+child_text(const struct child *child)
+{
+	static char text[256];
+
+	snprintf(text, sizeof(text), "%s %s (pid %d)", child->pool->kind->name,
+		child->pool->app->name, (int)child->pid);
+	return text;
+}

@@ -1,0 +1,105 @@
+/*
+ * The children of the arbiter, of all kinds: how they are started, what state they are
+ * in, how they are stopped. A family holds them all; it owns their slots and the
+ * arbiter's ends of their channels.
+ */
+#ifndef ARBITER_CHILD_H
+#define ARBITER_CHILD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <sys/types.h>
+
+#include "gateway/common/channel.h"
+#include "gateway/common/heritage.h"
+
+struct pool;
+
+enum child_state {
+	CHILD_BOOTING, /* started */
+	CHILD_READY, /* its application is loaded; waits for the generation's commit */
+	CHILD_SERVING, /* does its work */
+	CHILD_STOPPING, /* was told to stop */
+	CHILD_STATES,
+};
+
+/* How children are told to stop, the strongest last. */
+enum stop { STOP_NO, STOP_GRACEFUL, STOP_QUICK, STOP_FORCED, STOPS };
+
+struct child {
+	struct pool *pool;
+	pid_t pid;
+	unsigned age; /* 1 for the first child ever */
+	enum child_state state;
+	enum stop stop; /* how it was told to stop */
+	struct channel channel; /* closed once the other side was */
+	struct slot *slot; /* NULL: this kind has none */
+
+	/* These are of clock_ms(); 0 stands for never. */
+	uint64_t started;
+	uint64_t ready;
+	uint64_t deadline; /* of booting or stopping */
+
+	/* The request that lasts too long, by its busy_since, and when its worker will
+	 * be killed for it. */
+	uint64_t overdue;
+	uint64_t kill_at;
+
+	const char *killed_for; /* why the arbiter ended it; NULL: it did not */
+	bool reopen; /* the log was reopened while it booted */
+	bool explained; /* the log says already why it ends */
+
+	TAILQ_ENTRY(child) next;
+};
+
+TAILQ_HEAD(children, child);
+
+struct family {
+	worker_fn *worker;
+	int epoll; /* watches the channels; the data is the child */
+	struct slots slots;
+	unsigned last_age;
+	struct children children; /* the oldest first */
+};
+
+/* -1 and errno. */
+int family_init(struct family *f, worker_fn *worker);
+void family_release(struct family *f);
+
+/* The child of that pid; NULL: none of ours. */
+struct child *family_find(const struct family *f, pid_t pid);
+
+/* Starts a child of the pool. Returns NULL, or what failed; errno says why. */
+const char *child_start(struct family *f, struct pool *pool);
+
+/* Its application is loaded: it serves from now on, unless its pool holds it back. */
+void child_is_ready(struct child *child, uint64_t now);
+void child_serve(struct child *child);
+
+/* Tells it to stop, unless it was told so as strongly before, and sets the time limit.
+ */
+void child_stop(struct child *child, enum stop how, uint64_t now);
+
+/* Its time to boot or to stop is over. */
+void child_deadline_passed(struct child *child, uint64_t now);
+
+void child_kill(struct child *child, const char *why);
+void child_signal(const struct child *child, int number);
+
+/* It shall reopen the log, as soon as it can. */
+void child_reopen_log(struct child *child);
+
+/* The other side closed the channel. */
+void child_hung_up(struct family *f, struct child *child, uint64_t now);
+
+/* It ended by itself before it had served for a second. */
+bool child_failed(const struct child *child, uint64_t now);
+
+/* "worker shop (pid 4711)"; the text lives until the next call. */
+const char *child_text(const struct child *child);
+
+/* Frees what belongs to a child that has died. */
+void child_free(struct family *f, struct child *child);
+
+#endif

@@ -1,0 +1,269 @@
+#include "gateway/arbiter/generation.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "gateway/logger/log.h"
+
+static void
+init_pool(struct pool *pool, struct generation *g, const struct app_settings *app,
+	const struct child_kind *kind, unsigned processes)
+{
+	*pool = (struct pool){
+		.app = app,
+		.kind = kind,
+		.socket = -1,
+		.configured = processes,
+		.target = processes,
+		.hold = true,
+	};
+	pool->heritage.server = &g->config->server;
+	pool->heritage.app = app;
+	pool->heritage.target = app->what.spec;
+	pool->heritage.generation = g->number;
+}
+
+/* One pool of workers; or, for a managed program, one of its processes after one with a
+ * single worker that talks to them: that worker is event-driven. */
+static void
+add_pools(struct generation *g, const struct app_settings *app)
+{
+	struct pool *front = &g->pools[g->n_pools++];
+	unsigned processes = (unsigned)app->workers;
+
+	if (app->what.command == NULL) {
+		init_pool(front, g, app, &kind_worker, processes);
+		return;
+	}
+	struct pool *programs = &g->pools[g->n_pools++];
+	init_pool(front, g, app, &kind_worker, 1);
+	init_pool(programs, g, app, &kind_program, processes);
+	programs->front = front;
+}
+
+struct generation *
+generation_new(struct config *config, unsigned number)
+{
+	struct generation *g = calloc(1, sizeof(*g));
+	size_t n_addresses = 0;
+
+	if (g == NULL)
+		return NULL;
+	for (size_t i = 0; i < config->n_apps; i++)
+		n_addresses += config->apps[i].bind.n;
+	g->pools = calloc(2 * config->n_apps, sizeof(*g->pools));
+	g->sockets = calloc(config->n_apps, sizeof(*g->sockets));
+	g->listeners = calloc(n_addresses, sizeof(struct listener *));
+	if (g->pools == NULL || g->sockets == NULL || g->listeners == NULL) {
+		generation_free(g, NULL);
+		return NULL;
+	}
+	g->number = number;
+	g->config = config;
+	for (size_t i = 0; i < config->n_apps; i++)
+		add_pools(g, &config->apps[i]);
+	return g;
+}
+
+void
+generation_free(struct generation *g, struct listeners *all)
+{
+	for (size_t i = 0; i < g->n_listeners; i++)
+		listener_close(all, g->listeners[i]);
+	for (size_t i = 0; i < g->n_sockets; i++)
+		program_socket_close(&g->sockets[i]);
+	free(g->listeners);
+	free(g->sockets);
+	free(g->pools);
+	if (g->config != NULL)
+		config_free(g->config);
+	free(g);
+}
+
+static const struct pool *
+find_same(const struct generation *g, const struct pool *like)
+{
+	for (size_t i = 0; i < g->n_pools; i++) {
+		const struct pool *pool = &g->pools[i];
+		if (pool->kind == like->kind &&
+			strcmp(pool->app->name, like->app->name) == 0)
+			return pool;
+	}
+	return NULL;
+}
+
+void
+generation_inherit(struct generation *g, const struct generation *older)
+{
+	for (size_t i = 0; i < g->n_pools; i++) {
+		const struct pool *old = find_same(older, &g->pools[i]);
+		if (old != NULL)
+			pool_scale(
+				&g->pools[i], (int)old->target - (int)old->configured);
+	}
+}
+
+/* ---- Sockets ---- */
+
+static const char *
+open_listeners(struct generation *g, struct pool *pool, struct listeners *all,
+	unsigned attempts)
+{
+	const char *reason = NULL;
+
+	pool->heritage.listeners = &g->listeners[g->n_listeners];
+	for (size_t i = 0; i < pool->app->bind.n; i++) {
+		const struct listener *l = listener_open(
+			all, &pool->app->addresses[i], g->number, attempts, &reason);
+		if (l == NULL)
+			return reason;
+		g->listeners[g->n_listeners++] = l;
+		pool->heritage.n_listeners++;
+	}
+	return NULL;
+}
+
+static const char *
+open_program(struct generation *g, struct pool *programs)
+{
+	struct program_socket *s = &g->sockets[g->n_sockets];
+	const char *reason = program_socket_open(s);
+
+	if (reason != NULL)
+		return reason;
+	g->n_sockets++;
+	programs->front->heritage.target = s->target;
+	programs->socket = s->fd;
+	return NULL;
+}
+
+const char *
+generation_open(struct generation *g, struct listeners *all, unsigned attempts)
+{
+	const char *reason = NULL;
+
+	for (size_t i = 0; i < g->n_pools && reason == NULL; i++) {
+		struct pool *pool = &g->pools[i];
+		if (pool->front == NULL)
+			reason = open_listeners(g, pool, all, attempts);
+		else
+			reason = open_program(g, pool);
+	}
+	return reason;
+}
+
+/* ---- What is asked of it ---- */
+
+struct pool *
+generation_primary(const struct generation *g)
+{
+	const struct app_settings *primary = &g->config->apps[0];
+	struct pool *pool = NULL;
+
+	for (size_t i = g->config->n_apps; i-- > 0;) {
+		if (g->config->apps[i].primary)
+			primary = &g->config->apps[i];
+	}
+	/* The last one is the one whose size is the configured one: see add_pools. */
+	for (size_t i = 0; i < g->n_pools; i++) {
+		if (g->pools[i].app == primary)
+			pool = &g->pools[i];
+	}
+	return pool;
+}
+
+bool
+generation_has(const struct generation *g, const struct pool *pool)
+{
+	return pool >= g->pools && pool < g->pools + g->n_pools;
+}
+
+bool
+generation_is_ready(const struct generation *g)
+{
+	for (size_t i = 0; i < g->n_pools; i++) {
+		if (!pool_is_ready(&g->pools[i]))
+			return false;
+	}
+	return true;
+}
+
+bool
+generation_has_failed(const struct generation *g)
+{
+	for (size_t i = 0; i < g->n_pools; i++) {
+		if (g->pools[i].failed_at != 0)
+			return true;
+	}
+	return false;
+}
+
+unsigned
+generation_present(const struct generation *g)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < g->n_pools; i++)
+		n += pool_present(&g->pools[i]);
+	return n;
+}
+
+uint64_t
+generation_deadline(const struct generation *g)
+{
+	uint64_t deadline = UINT64_MAX;
+
+	for (size_t i = 0; i < g->n_pools; i++) {
+		uint64_t next = pool_deadline(&g->pools[i]);
+		if (next < deadline)
+			deadline = next;
+	}
+	return deadline;
+}
+
+/* ---- What is done with it ---- */
+
+/* A socket that was kept may have another backlog from now on. */
+static void
+announce_listeners(const struct pool *pool)
+{
+	for (size_t i = 0; i < pool->heritage.n_listeners; i++) {
+		const struct listener *l = pool->heritage.listeners[i];
+		listen(l->fd, (int)pool->app->backlog);
+		if (listener_is_new(l))
+			log_info("listening on %s for %s", listener_text(l),
+				pool->app->name);
+	}
+}
+
+void
+generation_commit(struct generation *g, struct family *f)
+{
+	struct child *child;
+
+	for (size_t i = 0; i < g->n_pools; i++) {
+		g->pools[i].hold = false;
+		announce_listeners(&g->pools[i]);
+	}
+	TAILQ_FOREACH (child, &f->children, next) {
+		if (child->state == CHILD_READY && generation_has(g, child->pool))
+			child_serve(child);
+	}
+}
+
+void
+generation_stop(struct generation *g, enum stop how)
+{
+	for (size_t i = 0; i < g->n_pools; i++) {
+		if (g->pools[i].stop < how)
+			g->pools[i].stop = how;
+	}
+}
+
+void
+generation_keep(struct generation *g, struct family *f, uint64_t now)
+{
+	for (size_t i = 0; i < g->n_pools; i++)
+		pool_keep(&g->pools[i], f, now);
+}

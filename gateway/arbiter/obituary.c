@@ -1,0 +1,69 @@
+#include "gateway/arbiter/obituary.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "gateway/arbiter/watch.h"
+#include "gateway/logger/log.h"
+#include "protocols/buffer.h"
+
+/* It was told to stop and did, or it ended well by itself. */
+static bool
+is_expected(const struct child *child, int status, uint64_t now)
+{
+	bool stopped = child->state == CHILD_STOPPING && child->killed_for == NULL;
+
+	if (WIFSIGNALED(status))
+		return stopped &&
+			(WTERMSIG(status) == SIGTERM || WTERMSIG(status) == SIGQUIT);
+	return WEXITSTATUS(status) == EXIT_DONE && child->killed_for == NULL &&
+		!child_failed(child, now);
+}
+
+static void
+say_how(struct buffer *text, const struct child *child, int status)
+{
+	if (WIFSIGNALED(status))
+		buffer_addf(text, " was ended by signal %d (%s)", WTERMSIG(status),
+			strsignal(WTERMSIG(status)));
+	else
+		buffer_addf(text, " ended with status %d", WEXITSTATUS(status));
+	if (child->killed_for != NULL)
+		buffer_addf(text, ", by the arbiter: %s", child->killed_for);
+	else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+		buffer_add_str(text, ", perhaps for want of memory");
+}
+
+static double
+seconds(struct timeval t)
+{
+	return (double)t.tv_sec + (double)t.tv_usec / 1e6;
+}
+
+static void
+say_what_it_used(struct buffer *text, const struct rusage *used)
+{
+	buffer_addf(text, "; cpu %.2f s, memory %ld MiB",
+		seconds(used->ru_utime) + seconds(used->ru_stime),
+		used->ru_maxrss / 1024);
+}
+
+void
+obituary_log(
+	const struct child *child, int status, const struct rusage *used, uint64_t now)
+{
+	struct buffer text = { .limit = 1024 };
+	enum log_level level = LOG_LEVEL_ERROR;
+
+	if (child->explained)
+		level = LOG_LEVEL_DEBUG;
+	else if (is_expected(child, status, now))
+		level = LOG_LEVEL_INFO;
+	buffer_add_str(&text, child_text(child));
+	say_how(&text, child, status);
+	watch_describe(&text, child, now);
+	say_what_it_used(&text, used);
+	log_line(level, "%" SLICE_FMT, SLICE_ARG(buffer_slice(&text)));
+	buffer_release(&text);
+}

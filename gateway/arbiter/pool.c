@@ -1,0 +1,136 @@
+#include "gateway/arbiter/pool.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "gateway/logger/log.h"
+
+enum { DELAY_FIRST_MS = 100, DELAY_MOST_MS = 30000, SERVED_WELL_MS = 1000 };
+
+/* Those that were not told to stop. */
+static unsigned
+count_live(const struct pool *pool)
+{
+	return pool->count[CHILD_BOOTING] + pool->count[CHILD_READY] +
+		pool->count[CHILD_SERVING];
+}
+
+unsigned
+pool_present(const struct pool *pool)
+{
+	return count_live(pool) + pool->count[CHILD_STOPPING];
+}
+
+bool
+pool_is_ready(const struct pool *pool)
+{
+	return pool->count[CHILD_READY] + pool->count[CHILD_SERVING] >= pool->target;
+}
+
+bool
+pool_scale(struct pool *pool, int by)
+{
+	int64_t target = (int64_t)pool->target + by;
+
+	if (target < 1 || target > UINT16_MAX)
+		return false;
+	pool->target = (unsigned)target;
+	return true;
+}
+
+static void
+start_missing(struct pool *pool, struct family *f, uint64_t now)
+{
+	while (count_live(pool) < pool->target && now >= pool->retry_at) {
+		const char *reason = child_start(f, pool);
+		if (reason == NULL)
+			continue;
+		log_error("start of a %s for %s: %s: %s", pool->kind->name,
+			pool->app->name, reason, strerror(errno));
+		pool_back_off(pool, f, now, now);
+	}
+}
+
+/* The oldest children of the pool. */
+static void
+stop_surplus(struct pool *pool, struct family *f, uint64_t now)
+{
+	struct child *child;
+
+	TAILQ_FOREACH (child, &f->children, next) {
+		if (count_live(pool) <= pool->target)
+			return;
+		if (child->pool == pool && child->state != CHILD_STOPPING)
+			child_stop(child, STOP_GRACEFUL, now);
+	}
+}
+
+static void
+stop_all(struct pool *pool, struct family *f, uint64_t now)
+{
+	struct child *child;
+
+	/* Who finishes requests still needs its programs. */
+	if (pool->stop == STOP_GRACEFUL && pool->front != NULL &&
+		pool_present(pool->front) > 0)
+		return;
+	TAILQ_FOREACH (child, &f->children, next) {
+		if (child->pool == pool)
+			child_stop(child, pool->stop, now);
+	}
+}
+
+void
+pool_keep(struct pool *pool, struct family *f, uint64_t now)
+{
+	if (pool->stop != STOP_NO) {
+		stop_all(pool, f, now);
+		return;
+	}
+	start_missing(pool, f, now);
+	stop_surplus(pool, f, now);
+}
+
+/* Somebody became ready after the last failure and does well since. */
+static bool
+has_recovered(const struct pool *pool, const struct family *f, uint64_t now)
+{
+	const struct child *child;
+
+	TAILQ_FOREACH (child, &f->children, next) {
+		if (child->pool == pool && child->ready > pool->failed_at &&
+			now - child->ready > SERVED_WELL_MS)
+			return true;
+	}
+	return false;
+}
+
+void
+pool_back_off(struct pool *pool, const struct family *f, uint64_t started, uint64_t now)
+{
+	if (has_recovered(pool, f, now))
+		pool_recovered(pool);
+	pool->failed_at = now;
+	/* Children that were started together and fail together count once. */
+	if (pool->delay_ms != 0 && started < pool->retry_at)
+		return;
+	pool->delay_ms = pool->delay_ms != 0 ? pool->delay_ms * 2 : DELAY_FIRST_MS;
+	if (pool->delay_ms > DELAY_MOST_MS)
+		pool->delay_ms = DELAY_MOST_MS;
+	pool->retry_at = now + pool->delay_ms;
+}
+
+void
+pool_recovered(struct pool *pool)
+{
+	pool->delay_ms = 0;
+	pool->retry_at = 0;
+}
+
+uint64_t
+pool_deadline(const struct pool *pool)
+{
+	if (pool->stop != STOP_NO || count_live(pool) >= pool->target)
+		return UINT64_MAX;
+	return pool->retry_at;
+}

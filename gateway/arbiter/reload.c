@@ -1,0 +1,294 @@
+#include "gateway/arbiter/reload.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/arbiter/pidfile.h"
+#include "gateway/common/title.h"
+#include "gateway/logger/log.h"
+
+/* Attempts to bind an address that is in use: at start the server before us may just be
+ * leaving; at a reload there is one that serves. */
+enum { ATTEMPTS_FIRST = 5, ATTEMPTS_RELOAD = 1 };
+
+void
+reload_init(struct reload *r, struct family *f, const struct arbiter_job *job)
+{
+	*r = (struct reload){ .family = f, .job = job };
+	TAILQ_INIT(&r->listeners);
+	TAILQ_INIT(&r->retired);
+}
+
+static void
+remove_pidfile(struct reload *r)
+{
+	if (r->pidfile != NULL)
+		pidfile_remove(r->pidfile);
+	free(r->pidfile);
+	r->pidfile = NULL;
+}
+
+void
+reload_release(struct reload *r)
+{
+	struct generation *g;
+
+	while ((g = TAILQ_FIRST(&r->retired)) != NULL) {
+		TAILQ_REMOVE(&r->retired, g, next);
+		generation_free(g, &r->listeners);
+	}
+	if (r->current != NULL)
+		generation_free(r->current, &r->listeners);
+	r->current = NULL;
+	remove_pidfile(r);
+}
+
+/* ---- What is of the whole server ---- */
+
+static const char *
+use_log(const struct server_settings *server)
+{
+	static char reason[512];
+	enum log_level level;
+	const char *why = log_open(server->errorlog);
+
+	if (why != NULL) {
+		snprintf(reason, sizeof(reason), "log %s: %s", server->errorlog, why);
+		return reason;
+	}
+	if (log_level_parse(server->loglevel, &level))
+		log_set_level(level);
+	return NULL;
+}
+
+static void
+use_title(const struct server_settings *server)
+{
+	title_name(server->proc_name != NULL ? server->proc_name : "alicorn");
+	title_set("arbiter");
+}
+
+/* Writes the pidfile of the configuration, if it is another one than before, whose file
+ * is then removed. */
+static const char *
+use_pidfile(struct reload *r, const struct server_settings *server)
+{
+	const char *path = server->pidfile;
+
+	if (path != NULL && r->pidfile != NULL && strcmp(path, r->pidfile) == 0)
+		return NULL;
+	const char *reason = path != NULL ? pidfile_write(path) : NULL;
+	if (reason != NULL)
+		return reason;
+	remove_pidfile(r);
+	r->pidfile = path != NULL ? strdup(path) : NULL;
+	return NULL;
+}
+
+/* ---- The first phase ---- */
+
+/* A generation whose sockets are open. Takes the configuration over. NULL and why not.
+ */
+static struct generation *
+prepare(struct reload *r, struct config *config, unsigned attempts, const char **reason)
+{
+	struct generation *g = generation_new(config, ++r->last_number);
+
+	if (g == NULL) {
+		*reason = strerror(ENOMEM);
+		config_free(config);
+		return NULL;
+	}
+	if (r->current != NULL)
+		generation_inherit(g, r->current);
+	/* The new children shall have the new log from their start. */
+	*reason = use_log(&config->server);
+	if (*reason == NULL && r->current == NULL)
+		*reason = use_pidfile(r, &config->server);
+	if (*reason == NULL)
+		*reason = generation_open(g, &r->listeners, attempts);
+	if (*reason == NULL)
+		return g;
+	generation_free(g, &r->listeners);
+	return NULL;
+}
+
+const char *
+reload_first(struct reload *r, struct config *config)
+{
+	const char *reason;
+
+	r->current = prepare(r, config, ATTEMPTS_FIRST, &reason);
+	if (r->current == NULL)
+		return reason;
+	use_title(&r->current->config->server);
+	generation_commit(r->current, r->family);
+	return NULL;
+}
+
+static void
+log_lines(const struct buffer *text)
+{
+	struct slice rest = buffer_slice(text);
+
+	while (rest.len > 0) {
+		const char *end = memchr(rest.ptr, '\n', rest.len);
+		size_t len = end != NULL ? (size_t)(end - rest.ptr) : rest.len;
+		log_error("%.*s", (int)len, rest.ptr);
+		slice_advance(&rest, end != NULL ? len + 1 : len);
+	}
+}
+
+/* The old generation goes on, with its log. */
+static void
+log_failure(const struct reload *r, const char *reason)
+{
+	use_log(&r->current->config->server);
+	log_error(
+		"reload failed: %s; generation %u goes on", reason, r->current->number);
+}
+
+static void
+begin(struct reload *r)
+{
+	struct buffer errors = { .limit = 65536 };
+	const char *reason = "the configuration is not valid";
+
+	r->asked = false;
+	r->failure[0] = '\0';
+	struct config *config = r->job->reload(r->job->arg, &errors);
+	if (config != NULL)
+		r->coming = prepare(r, config, ATTEMPTS_RELOAD, &reason);
+	log_lines(&errors);
+	if (r->coming == NULL)
+		log_failure(r, reason);
+	buffer_release(&errors);
+}
+
+/* ---- The second phase ---- */
+
+static void
+retire(struct reload *r, struct generation *g, enum stop how)
+{
+	generation_stop(g, how);
+	TAILQ_INSERT_TAIL(&r->retired, g, next);
+}
+
+static void
+commit(struct reload *r)
+{
+	struct generation *old = r->current, *new = r->coming;
+
+	r->current = new;
+	r->coming = NULL;
+	use_title(&new->config->server);
+	const char *reason = use_pidfile(r, &new->config->server);
+	if (reason != NULL)
+		log_error("%s", reason);
+	generation_commit(new, r->family);
+	log_info("reload done: generation %u serves with %u processes, generation %u "
+		 "stops",
+		new->number, generation_present(new), old->number);
+	retire(r, old, STOP_GRACEFUL);
+}
+
+static void
+give_up(struct reload *r, const char *reason)
+{
+	struct generation *failed = r->coming;
+
+	r->coming = NULL;
+	log_failure(r, reason);
+	retire(r, failed, STOP_FORCED);
+}
+
+/* ---- From outside ---- */
+
+void
+reload_ask(struct reload *r)
+{
+	r->asked = true;
+}
+
+void
+reload_fail(struct reload *r, const char *reason)
+{
+	if (r->failure[0] == '\0')
+		snprintf(r->failure, sizeof(r->failure), "%s", reason);
+}
+
+bool
+reload_is_coming(const struct reload *r, const struct pool *pool)
+{
+	return r->coming != NULL && generation_has(r->coming, pool);
+}
+
+static void
+free_ended(struct reload *r)
+{
+	struct generation *g = TAILQ_FIRST(&r->retired);
+
+	while (g != NULL) {
+		struct generation *next = TAILQ_NEXT(g, next);
+		if (generation_present(g) == 0) {
+			TAILQ_REMOVE(&r->retired, g, next);
+			generation_free(g, &r->listeners);
+		}
+		g = next;
+	}
+}
+
+void
+reload_step(struct reload *r)
+{
+	free_ended(r);
+	if (r->coming == NULL) {
+		if (r->asked)
+			begin(r);
+	} else if (r->failure[0] != '\0') {
+		give_up(r, r->failure);
+	} else if (generation_has_failed(r->coming)) {
+		give_up(r, "a process could not be started");
+	} else if (generation_is_ready(r->coming)) {
+		commit(r);
+	}
+}
+
+void
+reload_stop(struct reload *r, enum stop how)
+{
+	struct generation *g;
+
+	r->asked = false;
+	if (r->coming != NULL)
+		give_up(r, "the workers were told to stop");
+	generation_stop(r->current, how);
+	TAILQ_FOREACH (g, &r->retired, next) {
+		generation_stop(g, how);
+	}
+}
+
+void
+reload_keep(struct reload *r, uint64_t now)
+{
+	struct generation *g;
+
+	TAILQ_FOREACH (g, &r->retired, next) {
+		generation_keep(g, r->family, now);
+	}
+	generation_keep(r->current, r->family, now);
+	if (r->coming != NULL)
+		generation_keep(r->coming, r->family, now);
+}
+
+uint64_t
+reload_deadline(const struct reload *r)
+{
+	uint64_t current = generation_deadline(r->current);
+	uint64_t coming =
+		r->coming != NULL ? generation_deadline(r->coming) : UINT64_MAX;
+
+	return current < coming ? current : coming;
+}

@@ -1,0 +1,130 @@
+#include "gateway/arbiter/watch.h"
+
+#include <signal.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "gateway/arbiter/pool.h"
+#include "gateway/logger/log.h"
+
+/* Time for a worker to give the last answer by itself. */
+enum { GRACE_MS = 1000 };
+
+/* 0: no limit. */
+static uint64_t
+limit_ms(const struct child *child)
+{
+	return child->slot != NULL ? (uint64_t)child->pool->app->timeout * 1000 : 0;
+}
+
+void
+watch_describe(struct buffer *text, const struct child *child, uint64_t now)
+{
+	uint64_t since = child->slot != NULL ? child->slot->busy_since : 0;
+
+	if (since == 0 || since > now)
+		return;
+	buffer_addf(text, ", %.1f s in %.*s", (double)(now - since) / 1e3, SLOT_REQUEST,
+		child->slot->request);
+}
+
+/* First step: the worker is told, and answers by itself if it still can. */
+static void
+abort_request(struct child *child, uint64_t busy_since, uint64_t now)
+{
+	struct buffer text = { .limit = 512 };
+
+	watch_describe(&text, child, now);
+	log_error("%s%" SLICE_FMT ": time is over", child_text(child),
+		SLICE_ARG(buffer_slice(&text)));
+	buffer_release(&text);
+	child->overdue = busy_since;
+	child->kill_at = now + GRACE_MS;
+	child->killed_for = "request timeout";
+	child->slot->verdict = VERDICT_TIMEOUT;
+	child_signal(child, SIGABRT);
+}
+
+/* The descriptor of the worker's client; -1: there is none that could be answered. */
+static int
+borrow_client(const struct child *child)
+{
+	int client = child->slot->client;
+	int process = client != -1 ? pidfd_open(child->pid, 0) : -1;
+
+	if (process == -1)
+		return -1;
+	int fd = pidfd_getfd(process, client, 0);
+	close(process);
+	return fd;
+}
+
+/* Second step, the same request: the worker cannot answer, and is not asked again. */
+static void
+end_request(struct child *child, struct slice answer)
+{
+	int fd = borrow_client(child);
+
+	if (fd != -1) {
+		if (send(fd, answer.ptr, answer.len, MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
+			shutdown(fd, SHUT_WR);
+		close(fd);
+	}
+	child_kill(child, child->killed_for);
+}
+
+/* Second step, another request: it came out of that request after all, and lives. */
+static void
+forgive(struct child *child)
+{
+	child->slot->verdict = VERDICT_NONE;
+	child->overdue = child->kill_at = 0;
+	child->killed_for = NULL;
+}
+
+static void
+watch_child(struct child *child, struct slice answer, uint64_t now)
+{
+	uint64_t limit = limit_ms(child);
+	uint64_t since = limit != 0 ? child->slot->busy_since : 0;
+
+	if (child->kill_at != 0) {
+		if (since != child->overdue)
+			forgive(child);
+		else if (now >= child->kill_at)
+			end_request(child, answer);
+	} else if (since != 0 && child->overdue == 0 && now >= since + limit) {
+		abort_request(child, since, now);
+	}
+}
+
+void
+watch_requests(struct family *f, struct slice answer, uint64_t now)
+{
+	struct child *child;
+
+	TAILQ_FOREACH (child, &f->children, next) {
+		watch_child(child, answer, now);
+	}
+}
+
+uint64_t
+watch_deadline(const struct family *f, uint64_t now)
+{
+	const struct child *child;
+	uint64_t deadline = UINT64_MAX;
+
+	TAILQ_FOREACH (child, &f->children, next) {
+		uint64_t limit = limit_ms(child);
+		if (limit == 0 || (child->overdue != 0 && child->kill_at == 0))
+			continue;
+		uint64_t since = child->slot->busy_since;
+		uint64_t next = (since != 0 ? since : now) + limit;
+		if (child->kill_at != 0)
+			next = child->kill_at;
+		if (next < deadline)
+			deadline = next;
+	}
+	return deadline;
+}
