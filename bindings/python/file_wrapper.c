@@ -75,6 +75,35 @@ wrapper_close(PyObject *self, PyObject *Py_UNUSED(none))
 	return PyObject_CallMethod(w->file, "close", NULL);
 }
 
+static bool
+is_instance(PyObject *object, PyObject *module, const char *name)
+{
+	PyObject *type = PyObject_GetAttrString(module, name);
+	int result = type != NULL ? PyObject_IsInstance(object, type) : 0;
+
+	Py_XDECREF(type);
+	PyErr_Clear();
+	return result > 0;
+}
+
+/* Whether reading gives the bytes that are behind fileno(). Of the classes of io only
+ * three do so; others decode text, or unpack (gzip). What is not of io is taken at its
+ * word. */
+static bool
+is_transparent(PyObject *file)
+{
+	PyObject *io = PyImport_ImportModule("io");
+	bool result = io != NULL &&
+		(!is_instance(file, io, "IOBase") ||
+			is_instance(file, io, "BufferedReader") ||
+			is_instance(file, io, "BufferedRandom") ||
+			is_instance(file, io, "FileIO"));
+
+	Py_XDECREF(io);
+	PyErr_Clear();
+	return result;
+}
+
 /* What a method of the file returns as a number, or -1. */
 static long long
 ask_number(PyObject *file, const char *method)
@@ -93,7 +122,7 @@ file_wrapper_is_file(PyObject *wrapper, int *fd, off_t *offset)
 	PyObject *file = ((struct file_wrapper *)wrapper)->file;
 	struct stat st;
 
-	if (!PyObject_HasAttrString(file, "fileno"))
+	if (!PyObject_HasAttrString(file, "fileno") || !is_transparent(file))
 		return false;
 	*fd = (int)ask_number(file, "fileno");
 	if (*fd < 0 || fstat(*fd, &st) != 0 || !S_ISREG(st.st_mode))
