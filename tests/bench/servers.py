@@ -1,0 +1,185 @@
+"""The servers that are compared, set up as their manuals advise for speed: two workers
+each, no access log, keep-alive without an end where there is keep-alive."""
+
+import glob
+import os
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+WORKERS = 2
+
+
+def tool(name):
+    return shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin:/sbin")
+
+
+NGINX, UWSGI, GUNICORN = tool("nginx"), tool("uwsgi"), tool("gunicorn")
+FPM = (sorted(glob.glob("/usr/sbin/php-fpm*")) or [None])[-1]
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Server:
+    """A running server; `needs` are others that work for it and count as its own."""
+
+    def __init__(self, name, folder, command, port, needs=()):
+        self.name, self.port = name, port
+        self.log = folder / (name.replace(" ", "-").replace("/", "-") + ".log")
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(
+                list(map(str, command)), cwd=folder, stdin=subprocess.DEVNULL, stdout=log,
+                stderr=log, start_new_session=True)
+        self.leaders = [self.process.pid, *(n.process.pid for n in needs)]
+        self.url = f"http://127.0.0.1:{port}/"
+
+    def wait(self, address):
+        """Until it accepts; raises when it ended or takes too long."""
+        family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
+        for _ in range(500):
+            with socket.socket(family) as s:
+                if s.connect_ex(address) == 0:
+                    return self
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.02)
+        self.stop()
+        raise RuntimeError(f"{self.name} does not start:\n{self.log.read_text()}")
+
+    def stop(self):
+        self.process.terminate()
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def start(name, folder, command, port, needs=()):
+    return Server(name, folder, command, port, needs).wait(("127.0.0.1", port))
+
+
+def alicorn(name, folder, program, target, needs=(), settings=""):
+    port = free_port()
+    config = folder / f"{name.replace(' ', '-')}.conf"
+    config.write_text(f"""
+workers = {WORKERS};
+loglevel = "warning";
+keepalive = 60;
+applications: {{ hello: {{ target = "{target}"; bind = "127.0.0.1:{port}"; {settings} }}; }};
+""")
+    return start(name, folder, [program, "-c", config], port, needs)
+
+
+def nginx(name, folder, location, needs=()):
+    port = free_port()
+    config = folder / f"{name.replace(' ', '-')}.nginx"
+    temporary = "\n".join(f"{kind}_temp_path {folder}/{kind};" for kind in
+                          ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    config.write_text(f"""
+{"user root root;" if os.getuid() == 0 else ""}
+daemon off;
+worker_processes {WORKERS};
+pid {folder}/{port}.pid;
+error_log stderr crit;
+events {{ worker_connections 1024; }}
+http {{
+	access_log off;
+	keepalive_requests 1000000000;
+	keepalive_timeout 60;
+	{temporary}
+	server {{
+		listen 127.0.0.1:{port};
+		location / {{ {location} }}
+	}}
+}}
+""")
+    return start(name, folder, [NGINX, "-e", "stderr", "-c", config], port, needs)
+
+
+def gunicorn(name, folder, *arguments):
+    port = free_port()
+    return start(name, folder, [
+        GUNICORN, "--workers", WORKERS, "--bind", f"127.0.0.1:{port}", "--keep-alive", 60,
+        "--log-level", "warning", "--chdir", HERE, *arguments, "hello:application"], port)
+
+
+UWSGI_ARGUMENTS = ["--plugin", "python3", "--master", "--processes", WORKERS,
+                   "--disable-logging", "--die-on-term", "--need-app", "--chdir", HERE, "--module",
+                   "hello:application"]
+
+
+def uwsgi(name, folder):
+    port = free_port()
+    return start(name, folder,
+                 [UWSGI, "--http-socket", f"127.0.0.1:{port}", *UWSGI_ARGUMENTS], port)
+
+
+def uwsgi_socket(name, folder):
+    path = f"{folder}/uwsgi.sock"
+    return Server(name, folder, [UWSGI, "--uwsgi-socket", path, *UWSGI_ARGUMENTS],
+                  None).wait(path)
+
+
+def fpm_socket(name, folder):
+    path = f"{folder}/fpm.sock"
+    (folder / "fpm.conf").write_text(f"""
+[global]
+error_log = {folder}/fpm-errors.log
+[www]
+{"user = root" if os.getuid() == 0 else ""}
+listen = {path}
+pm = static
+pm.max_children = {WORKERS}
+""")
+    return Server(name, folder, [FPM, "-F", "-R", "-y", folder / "fpm.conf"],
+                  None).wait(path)
+
+
+# ---- What is compared with what. begin(needed, function, …) starts a server, or says why
+# not: then it returns None. ----
+
+
+def fixed_reply(begin, folder, program):
+    begin(program, alicorn, "alicorn, C", folder, program,
+          f"c:{program.parent}/apps/fixed.so")
+    begin(NGINX, nginx, "nginx, return 200", folder,
+          r'default_type text/plain; return 200 "Hello, World!\n";')
+
+
+def python_hello(begin, folder, program):
+    begin(program, alicorn, "alicorn, Python", folder, program, "python:hello:application",
+          settings=f'chdir = "{HERE}";')
+    begin(GUNICORN, gunicorn, "gunicorn sync", folder)
+    begin(GUNICORN, gunicorn, "gunicorn gthread", folder, "--worker-class", "gthread",
+          "--threads", 4)
+    begin(UWSGI, uwsgi, "uwsgi, http-socket", folder)
+    behind = begin(UWSGI and NGINX, uwsgi_socket, "uwsgi behind nginx", folder)
+    if behind:
+        begin(NGINX, nginx, "nginx + uwsgi", folder, "include /etc/nginx/uwsgi_params; "
+              f"uwsgi_pass unix:{folder}/uwsgi.sock;", [behind])
+
+
+def php_hello(begin, folder, program):
+    fpm = begin(FPM, fpm_socket, "php-fpm", folder)
+    if not fpm:
+        return
+    begin(program, alicorn, "alicorn + php-fpm", folder, program,
+          f"fcgi:unix:{folder}/fpm.sock", [fpm], f'root = "{HERE}"; index = "hello.php";')
+    begin(NGINX, nginx, "nginx + php-fpm", folder, "include /etc/nginx/fastcgi_params; "
+          f"fastcgi_param SCRIPT_FILENAME {HERE}/hello.php; "
+          f"fastcgi_pass unix:{folder}/fpm.sock;", [fpm])
+
+
+GROUPS = {
+    "A fixed reply": fixed_reply,
+    "Python, hello": python_hello,
+    "PHP, hello": php_hello,
+}
