@@ -178,6 +178,8 @@ config_load(int argc, char *const *argv, struct buffer *errors, bool *usage)
 		.faults_begin = errors->len,
 	};
 
+	if (usage != NULL)
+		*usage = false;
 	if (c == NULL) {
 		buffer_add_str(errors, "alicorn: out of memory\n");
 		return NULL;
