@@ -88,23 +88,22 @@ part_exchange(PyObject *self)
 	return x;
 }
 
-/* Whether a call that sends n bytes may wait for the client, or copy for long. The
+/* Whether to send n bytes may mean to wait for the client, or to copy for long. The
  * global interpreter lock is given up for these only: taking it back can cost the time
  * slice of another thread. */
 static bool
 may_wait(const struct exchange *x, size_t n)
 {
-	enum { LARGE = 128 * 1024 };
-
-	return n >= LARGE || al_queued(x->req) > 0;
+	return al_queued(x->req) > 0 || n >= al_queue_limit() / 2;
 }
 
 static int
-check_sent(struct exchange *x, int result)
+check_sent(struct exchange *x, int result, int error)
 {
 	if (result == 0)
 		return 0;
-	x->gone = errno == EPIPE || errno == ETIMEDOUT || errno == ECONNRESET;
+	x->gone = error == EPIPE || error == ETIMEDOUT || error == ECONNRESET;
+	errno = error;
 	PyErr_SetFromErrno(PyExc_OSError);
 	return -1;
 }
@@ -121,11 +120,23 @@ commit(struct exchange *x)
 	return 0;
 }
 
+static int
+put(struct al_request *req, PyObject *item, enum sending when)
+{
+	const char *data = PyBytes_AS_STRING(item);
+	size_t n = (size_t)PyBytes_GET_SIZE(item);
+
+	if (when == SEND_LAST)
+		return al_write_last(req, data, n);
+	if (al_write(req, data, n) != 0)
+		return -1;
+	return when == SEND_NOW ? al_flush(req) : 0;
+}
+
 int
-exchange_write(struct exchange *x, PyObject *item, bool now)
+exchange_write(struct exchange *x, PyObject *item, enum sending when)
 {
 	PyThreadState *thread = NULL;
-	int result;
 
 	if (!PyBytes_Check(item)) {
 		PyErr_Format(PyExc_TypeError,
@@ -134,22 +145,16 @@ exchange_write(struct exchange *x, PyObject *item, bool now)
 			Py_TYPE(item)->tp_name);
 		return -1;
 	}
-	size_t n = (size_t)PyBytes_GET_SIZE(item);
-	if (n == 0)
+	if (PyBytes_GET_SIZE(item) == 0)
 		return 0;
 	if (commit(x) != 0)
 		return -1;
-	if (may_wait(x, n))
+	if (may_wait(x, (size_t)PyBytes_GET_SIZE(item)))
 		thread = PyEval_SaveThread();
-	result = al_write(x->req, PyBytes_AS_STRING(item), n);
-	if (result == 0 && now)
-		result = al_flush(x->req);
-	if (thread != NULL) {
-		int error = errno;
+	int result = put(x->req, item, when), error = errno;
+	if (thread != NULL)
 		PyEval_RestoreThread(thread);
-		errno = error;
-	}
-	return check_sent(x, result);
+	return check_sent(x, result, error);
 }
 
 int
@@ -157,5 +162,8 @@ exchange_sendfile(struct exchange *x, int fd, off_t offset)
 {
 	if (commit(x) != 0)
 		return -1;
-	return check_sent(x, al_sendfile(x->req, fd, offset, -1));
+	PyThreadState *thread = PyEval_SaveThread();
+	int result = al_sendfile(x->req, fd, offset, -1), error = errno;
+	PyEval_RestoreThread(thread);
+	return check_sent(x, result, error);
 }

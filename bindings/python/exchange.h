@@ -50,9 +50,13 @@ void exchange_end(struct exchange *x);
 /* The exchange of a part, or NULL with an exception when the request has ended. */
 struct exchange *part_exchange(PyObject *part);
 
-/* One item of the body, which commits the head unless it is empty; `now` sends it at
- * once. -1 with an exception. */
-int exchange_write(struct exchange *x, PyObject *item, bool now);
+/* When an item is sent: with the next one, at once, or at once with the end behind it.
+ */
+enum sending { SEND_LATER, SEND_NOW, SEND_LAST };
+
+/* One item of the body, which commits the head unless it is empty; -1 with an
+ * exception. */
+int exchange_write(struct exchange *x, PyObject *item, enum sending when);
 
 /* A regular file from `offset` to its end, as the body; -1 with an exception. */
 int exchange_sendfile(struct exchange *x, int fd, off_t offset);

@@ -10,14 +10,15 @@ is_at_hand(PyObject *result)
 	return PyList_CheckExact(result) || PyTuple_CheckExact(result);
 }
 
-/* Nothing is sent before the end is known, so that the gateway can tell the length and
- * send all at once. */
+/* The gateway learns where the end is, so that it can tell the length and send all at
+ * once. */
 static int
 send_at_hand(struct exchange *x, PyObject *items)
 {
 	for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(items); i++) {
 		PyObject *item = Py_NewRef(PySequence_Fast_GET_ITEM(items, i));
-		int result = exchange_write(x, item, false);
+		bool last = i == PySequence_Fast_GET_SIZE(items) - 1;
+		int result = exchange_write(x, item, last ? SEND_LAST : SEND_LATER);
 		Py_DECREF(item);
 		if (result != 0)
 			return -1;
@@ -34,7 +35,7 @@ send_each(struct exchange *x, PyObject *result)
 	if (each == NULL)
 		return -1;
 	while ((item = PyIter_Next(each)) != NULL) {
-		int sent = exchange_write(x, item, true);
+		int sent = exchange_write(x, item, SEND_NOW);
 		Py_DECREF(item);
 		if (sent != 0)
 			break;

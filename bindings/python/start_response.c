@@ -57,13 +57,12 @@ start(struct exchange *x, PyObject *status, const struct al_header *headers, siz
 
 	if (text == NULL)
 		return -1;
-	if (strlen(text) != len || al_start(x->req, text, headers, n) != 0) {
-		PyErr_SetString(PyExc_ValueError,
-			"the status or a header is not allowed in a response");
-		return -1;
-	}
-	x->started = true;
-	return 0;
+	x->started = strlen(text) == len && al_start(x->req, text, headers, n) == 0;
+	if (x->started)
+		return 0;
+	PyErr_SetString(PyExc_ValueError,
+		"the status or a header is not allowed in a response");
+	return -1;
 }
 
 static int
@@ -162,7 +161,7 @@ write_call(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *names
 		PyErr_SetString(PyExc_TypeError, "the call is write(data)");
 		return NULL;
 	}
-	if (exchange_write(x, args[0], true) != 0)
+	if (exchange_write(x, args[0], SEND_NOW) != 0)
 		return NULL;
 	Py_RETURN_NONE;
 }
