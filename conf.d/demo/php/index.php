@@ -7,8 +7,8 @@ function escape($text)
 	return htmlspecialchars(is_string($text) ? $text : json_encode($text));
 }
 
-/* php-cgi mixes the variables of its own process into $_SERVER; these are nobody's business. */
-$cgi = '/^(HTTP|REQUEST|SERVER|REMOTE|SCRIPT|DOCUMENT|PATH_INFO|PHP_SELF|QUERY|RAW|CONTENT|GATEWAY|REDIRECT)/';
+/* php-cgi mixes the variables of its own process into $_SERVER. These are nobody's business. */
+$cgi = '/^(CONTENT|DOCUMENT|GATEWAY|HTTP|PATH|PHP|QUERY|RAW|REDIRECT|REMOTE|REQUEST|SCRIPT|SERVER)_/';
 $environ = array_filter($_SERVER, fn($name) => preg_match($cgi, $name), ARRAY_FILTER_USE_KEY);
 ?>
 <!doctype html>
