@@ -237,14 +237,14 @@ big(struct al_request *req)
 	return AL_DONE;
 }
 
-/* /file?path=P&offset=O&length=L */
+/* /file?path=P&offset=O&length=L, and say=N for a Content-Length. */
 static int
 file(struct al_request *req)
 {
 	int fd = open(argument(req, "path"), O_RDONLY | O_CLOEXEC);
 	int result = AL_ERROR;
 
-	if (fd != -1 && al_start(req, "200 OK", plain, 1) == 0 &&
+	if (fd != -1 && start_length(req, number(req, "say", -1)) == 0 &&
 		al_sendfile(req, fd, number(req, "offset", 0),
 			number(req, "length", -1)) == 0)
 		result = AL_DONE;

@@ -10,10 +10,11 @@ $ALICORN is the program (build/alicorn); the applications lie beside it in apps/
 
 import os
 import re
-import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
+from signal import SIGKILL, SIGTERM
 
 import pytest
 
@@ -106,6 +107,7 @@ class Server:
                 stdin=subprocess.DEVNULL, stdout=stderr, stderr=stderr,
                 start_new_session=True)
         self.pid = self.process.pid
+        self.listening = []  # (address, application), as the log said
         self.known = {}  # pid: start time, of every process that was seen
 
     # -- what it says
@@ -124,9 +126,12 @@ class Server:
             pytest.fail(f"no {pattern!r} in the log:\n{self.log()}")
 
     def listeners(self, name=None):
-        """Addresses as Client takes them, of an application or of all."""
+        """Addresses as Client takes them, of an application or of all that ever listened."""
+        for pair in re.findall(r"listening on (\S+) for (\S+)", self.log()):
+            if pair not in self.listening:
+                self.listening.append(pair)
         found = []
-        for text, app in re.findall(r"listening on (\S+) for (\S+)", self.log()):
+        for text, app in self.listening:
             if name in (None, app):
                 host, _, port = text.rpartition(":")
                 found.append(text.removeprefix("unix:") if text.startswith("unix:")
@@ -158,8 +163,8 @@ class Server:
                       key=lambda pid: int(self.known[pid]))
 
     def wait_workers(self, n, name=""):
-        return wait_for(lambda: (lambda w: len(w) == n and w)(self.workers(name)),
-                        what=f"{n} workers")
+        wait_for(lambda: len(self.workers(name)) == n, what=f"{n} workers")
+        return self.workers(name)
 
     def left(self):
         """Processes that were seen, or are of its session, and live."""
@@ -174,7 +179,7 @@ class Server:
         """Waits for its end; the exit status."""
         return self.process.wait(limit)
 
-    def stop(self, number=signal.SIGTERM, status=0, limit=LIMIT):
+    def stop(self, number=SIGTERM, status=0, limit=LIMIT):
         self.session()
         self.signal(number)
         assert self.wait(limit) == status, self.log()
@@ -195,7 +200,7 @@ class Server:
         while self.left() and time.monotonic() < end:
             time.sleep(0.02)
         for pid in self.left():
-            os.kill(pid, signal.SIGKILL)
+            os.kill(pid, SIGKILL)
 
     # -- requests
 
@@ -270,6 +275,14 @@ def wait_listening(s, n):
             pytest.fail(f"ended with status {s.process.returncode}:\n{s.log()}")
         return len({app for _, app in re.findall(r"listening on (\S+) for (\S+)", s.log())}) >= n
     wait_for(listening, what="listening")
+    s.listeners()
+
+
+def free_port():
+    """A port for a configuration that must name one."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
 
 
 @pytest.fixture

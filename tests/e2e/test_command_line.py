@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 from conftest import ALICORN, APPS, PROBE, saying, wait_for
+from wire import Client
 
 
 def test_help_names_gunicorns_flags(alicorn):
@@ -48,13 +49,26 @@ def test_missing_file(alicorn):
 def test_faults_in_a_file_are_told_with_their_lines(alicorn, tmp_path):
     (tmp_path / "bad.conf").write_text(
         'workers = 2;\nworkerz = 3;\ntimeout = "x";\n'
-        f'applications: {{ a: {{ target = "{PROBE}";\nbind = "127.0.0.1:99999";\n'
-        'colour = 1; }; };\n')
+        f'applications: {{ a: {{ target = "{PROBE}";\n\ncolour = 1; }}; }};\n')
     for arguments in (["-c", "bad.conf"], ["--check-config", "-c", "bad.conf"]):
         done = alicorn(*arguments)
         assert done.returncode == 1
-        for line in (2, 3, 5, 6):
+        for line in (2, 3, 6):
             assert f"bad.conf:{line}:" in done.stderr, (line, done.stderr)
+
+
+@pytest.mark.parametrize("setting", [
+    'bind = "127.0.0.1:99999"', 'bind = "[::1:80"', 'workers = 1.5',
+    'limit_request_body = "1X"', 'raw_env = [ "=1" ]', 'loglevel = "loud"'])
+def test_bad_value_is_told_with_its_line(alicorn, tmp_path, setting):
+    where = "" if "loglevel" in setting else f"{setting};"
+    top = "" if where else f"{setting};"
+    (tmp_path / "bad.conf").write_text(
+        f'{top}\napplications: {{ a: {{ target = "{PROBE}";\n{where} }}; }};\n')
+    done = alicorn("--check-config", "-c", "bad.conf")
+    assert done.returncode == 1
+    assert f"bad.conf:{3 if where else 1}:" in done.stderr
+    assert setting.partition(" ")[0] in done.stderr
 
 
 def test_check_config(alicorn, tmp_path):
@@ -104,55 +118,70 @@ def test_short_form(server, compile_app, target):
     s.stop()
 
 
-def test_other_working_folders(server, compile_app, tmp_path):
-    """The bindings lie beside the program; chdir is the application's."""
-    compile_app(saying("here"))
-    (tmp_path / "elsewhere").mkdir()
-    link = tmp_path / "elsewhere" / "alicorn"
+def started(arguments, cwd="/"):
+    """Starts a program and waits until it listens; its port and the process."""
+    process = subprocess.Popen(arguments, cwd=cwd, stderr=subprocess.PIPE, text=True,
+                               start_new_session=True)
+    for line in process.stderr:
+        listening = re.search(r"listening on 127\.0\.0\.1:(\d+)", line)
+        if listening:
+            return int(listening[1]), process
+    pytest.fail(f"ended with status {process.wait()}")
+
+
+def ended(process):
+    process.terminate()
+    process.communicate(timeout=20)
+    return process.returncode
+
+
+def test_chdir_and_bindings_beside_the_program(compile_app, tmp_path):
+    """Where it is started, and by which name, does not matter."""
+    path = compile_app("""
+        #include <unistd.h>
+        int al_handle(void *app, struct al_request *req)
+        {
+            char folder[4096];
+
+            (void)app;
+            if (getcwd(folder, sizeof(folder)) == NULL || al_start(req, "200", NULL, 0) == -1)
+                return AL_ERROR;
+            return al_write(req, folder, strlen(folder)) == -1 ? AL_ERROR : AL_DONE;
+        }""")
+    link, there = tmp_path / "link", tmp_path / "there"
     link.symlink_to(ALICORN)
-    process = subprocess.Popen(
-        [link, "-b", "127.0.0.1:0", "--chdir", tmp_path, "./app.so"], cwd="/",
-        stderr=subprocess.PIPE, text=True, start_new_session=True)
+    there.mkdir()
+    port, process = started([link, "-b", "127.0.0.1:0", "--chdir", there, path])
     try:
-        lines = []
-        while not lines or "listening on" not in lines[-1]:
-            line = process.stderr.readline()
-            assert line, lines
-            lines.append(line)
+        with Client(("127.0.0.1", port)) as c:
+            assert c.get("/").text == str(there)
     finally:
-        process.terminate()
-        process.communicate()
-    assert process.returncode == 0
+        assert ended(process) == 0
 
 
-def test_installed_program_finds_its_bindings(server, tmp_path):
-    for part, names in (("bin", ["alicorn"]), ("lib/alicorn", ["c.so"])):
+def test_installed_program_finds_its_bindings(tmp_path):
+    for part, name in (("bin", "alicorn"), ("lib/alicorn", "c.so")):
         (tmp_path / part).mkdir(parents=True)
-        for name in names:
-            shutil.copy(ALICORN.parent / name, tmp_path / part)
-    done = subprocess.Popen(
-        [tmp_path / "bin/alicorn", "-b", "127.0.0.1:0", APPS / "probe.so"], cwd="/",
-        stderr=subprocess.PIPE, text=True, start_new_session=True)
-    try:
-        text = ""
-        while "listening on" not in text:
-            line = done.stderr.readline()
-            assert line, text
-            text += line
-    finally:
-        done.terminate()
-        done.communicate()
-    assert done.returncode == 0
+        shutil.copy(ALICORN.parent / name, tmp_path / part)
+    _, process = started([tmp_path / "bin/alicorn", "-b", "127.0.0.1:0", APPS / "probe.so"])
+    assert ended(process) == 0
 
 
-def test_unknown_binding_is_told(alicorn):
-    done = alicorn("-b", "127.0.0.1:0", "cobol:payroll")
-    assert done.returncode in (1, 2) and "cobol" in done.stderr
+def test_chdir_to_nowhere_is_told(alicorn):
+    done = alicorn("-b", "127.0.0.1:0", "--chdir", "/nowhere", APPS / "probe.so")
+    assert done.returncode in (1, 3, 4) and "/nowhere" in done.stderr
+
+
+def test_missing_binding_is_told(tmp_path):
+    shutil.copy(ALICORN, tmp_path)
+    done = subprocess.run([tmp_path / "alicorn", "-b", "127.0.0.1:0", APPS / "probe.so"],
+                          capture_output=True, text=True, timeout=20)
+    assert done.returncode in (1, 4) and "c.so" in done.stderr
 
 
 def test_missing_shared_object(alicorn):
     done = alicorn("-b", "127.0.0.1:0", "./nowhere.so")
-    assert done.returncode == 4 and "nowhere.so" in done.stderr
+    assert done.returncode in (1, 4) and "nowhere.so" in done.stderr
 
 
 def test_shared_object_without_the_function(alicorn, compile_app):
@@ -202,14 +231,11 @@ def test_environment_of_the_application(server, compile_app):
     assert s.get("/?NONE").text == "(none)"
 
 
-def test_output_to_a_closed_pipe_does_not_end_the_server(compile_app, tmp_path):
+def test_output_to_a_closed_pipe_does_not_end_the_server(compile_app):
     """The reader of its stderr has gone."""
     path = compile_app(saying("x"))
-    process = subprocess.Popen([ALICORN, "-b", "127.0.0.1:0", path], stderr=subprocess.PIPE,
-                               text=True, start_new_session=True)
+    _, process = started([ALICORN, "-b", "127.0.0.1:0", path])
     try:
-        while "listening on" not in process.stderr.readline():
-            pass
         process.stderr.close()
         process.send_signal(signal.SIGTTIN)
         process.send_signal(signal.SIGUSR1)

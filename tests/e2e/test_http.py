@@ -80,8 +80,8 @@ def test_head_has_the_fields_of_get_and_no_body(s):
         for path in ("/hello", "/big?bytes=1000000", "/big?bytes=5&length=1"):
             get, head = c.get(path), c.get(path, "HEAD")
             assert head.status == get.status and head.body == b""
-            for name in ("Content-Length", "Content-Type"):
-                assert head.field(name) in (get.field(name), None)
+            assert head.field("Content-Type") == get.field("Content-Type")
+            assert head.field("Content-Length") in (str(len(get.body)), None)
         assert c.get("/big?bytes=5&length=1", "HEAD").field("Content-Length") == "5"
 
 
@@ -162,7 +162,7 @@ def test_environ(s):
     host, server_port = s.address
     expected = {
         "REQUEST_METHOD": "GET", "SCRIPT_NAME": "", "PATH_INFO": "/env",
-        "QUERY_STRING": "a=1&b=%20", "CONTENT_TYPE": "text/x", "SERVER_NAME": "test",
+        "QUERY_STRING": "a=1&b=%20", "CONTENT_TYPE": "text/x", "SERVER_NAME": host,
         "SERVER_PROTOCOL": "HTTP/1.1", "GATEWAY_INTERFACE": "CGI/1.1",
         "REMOTE_ADDR": host, "REMOTE_PORT": str(port), "REQUEST_URI": "/env?a=1&b=%20",
         "RAW_URI": "/env?a=1&b=%20", "REQUEST_SCHEME": "http", "HTTP_HOST": "test",

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from conftest import PROBE, SANITIZED, saying, wait_for
+from conftest import PROBE, SANITIZED, free_port, saying, wait_for
 
 
 def app(target, **settings):
@@ -135,15 +135,17 @@ def test_missing_application_leaves_the_old_workers(server, compile_app):
 
 def test_application_is_added_and_taken_away(server, compile_app):
     one, two = compile_app(saying("one"), "1.so"), compile_app(saying("two"), "2.so")
-    apps = {"one": {"target": f"c:{one}", "bind": "127.0.0.1:0"}}
-    s = server(apps=apps)
-    s.configure({**apps, "two": {"target": f"c:{two}", "bind": "127.0.0.1:0"}})
+    # A line with port 0 would not tell the two sockets apart.
+    apps = {name: {"target": f"c:{path}", "bind": f"127.0.0.1:{free_port()}"}
+            for name, path in (("one", one), ("two", two))}
+    s = server(apps={"one": apps["one"]})
+    s.configure(apps)
     s.signal(signal.SIGHUP)
     wait_for(lambda: s.listeners("two"), what="the second listens")
     assert s.get("/", name="two").body == b"two"
     assert s.get("/", name="one").body == b"one"
     gone = s.listeners("one")[0]
-    s.configure({"two": {"target": f"c:{two}", "bind": "127.0.0.1:0"}})
+    s.configure({"two": apps["two"]})
     s.signal(signal.SIGHUP)
 
     def refused():
