@@ -213,6 +213,13 @@ al_start(struct al_request *req, const char *status, const struct al_header *hea
 		errno = EALREADY;
 		return -1;
 	}
+	/* The reason phrase is used when the head is made, the caller's text may be
+	 * gone by then. */
+	status = arena_strz(&req->arena, slice_str(status));
+	if (status == NULL) {
+		errno = ENOMEM;
+		return -1;
+	}
 	bad = http1_response_status(r, slice_str(status));
 	for (size_t i = 0; i < n && bad == 0; i++) {
 		const struct al_header *h = &headers[i];
