@@ -179,7 +179,7 @@ def test_start_response_again(s):
     with s.connect() as c, pytest.raises(Cut):
         c.get("/too_late")
     assert events(s) == ["raised again"]
-    assert "ValueError: too late for a new head" in s.log()
+    s.wait_log("ValueError: too late for a new head")
 
 
 BAD_STARTS = {
@@ -229,16 +229,17 @@ def test_fault_after_the_head_cuts_the_connection(s):
     assert events(s) == ["fails_later closed after 1"]
     assert s.get("/too_long").body == b"12345"
     assert s.get("/fails_in_close").body == b"all"
-    assert "ValueError: fails_in_close fails in close" in s.log()
+    s.wait_log("ValueError: fails_in_close fails in close")
     assert events(s) == ["fails_in_close closed after 1"]
 
 
 def test_wsgi_errors(s):
     assert s.get("/errors").body == b"logged"
+    s.wait_log("without an end")
     log = s.log()
     for line in ("one line", "begin and end", "first of two", "second of two",
-                 "d\xe9j\xe0 \u2713 \\ud800", "flushed", "printed", "without an end"):
-        assert re.search(rf"\b{re.escape(line)}$" if line[0].isalpha() else line, log, re.M), line
+                 "d\xe9j\xe0 \u2713 \\ud800", "flushed", "printed"):
+        assert re.search(rf": {re.escape(line)}$", log, re.M), line
 
 
 # ---- wsgi.file_wrapper -------------------------------------------------------------------
@@ -316,7 +317,6 @@ def test_memory_stays_flat(s):
     ("wsgi_checks:Box.app", b"boxed"),
     (f"{APPS}/wsgi_checks.py", b"no such check"),
     (f"{APPS}/wsgi_checks.py:Box.app", b"boxed"),
-    ("wsgi_checks.py:named('y')", b"y"),
 ])
 def test_targets(server, target, body):
     assert python(server, target).get("/").body == body
@@ -328,7 +328,7 @@ def test_targets(server, target, body):
     ("wsgi_checks:nope", "there is no 'nope' in 'wsgi_checks' .*wsgi_checks.py"),
     ("wsgi_checks:TEXT", "'wsgi_checks:TEXT' is not callable"),
     ("wsgi_checks:named(x)", "literals"),
-    ("/nowhere/at/all.py", "there is no file '/nowhere/at/all.py'"),
+    ("/nowhere/at/all.py", "/nowhere/at/all.py: No such file"),
     ("json", "neither 'application' nor 'app' in 'json'"),
     ("broken:app", r"(?s)ZeroDivisionError.*cannot load 'broken:app': ZeroDivisionError"),
     ("missing:app", r"cannot load 'missing:app': ModuleNotFoundError: No module named 'nothing'"),
