@@ -54,6 +54,8 @@ params_load(struct backend *b)
 
 	while (al_option("params", n) != NULL)
 		n++;
+	if (n == 0)
+		return NULL;
 	b->params = arena_alloc(&b->memory, n * sizeof(*b->params));
 	if (b->params == NULL)
 		return "out of memory";

@@ -97,16 +97,20 @@ load_root(struct backend *b, const char *root)
 	return b->root_fd != -1 ? NULL : "root: not a folder";
 }
 
-/* The name is what the path is from the root, or the last part of it. Without a root
- * the script is the backend's to find, which may be on another machine. */
+/* A relative path begins at the root. The script's name is what its path is from there,
+ * or the last part of it. Without a root it is the backend's to find, on another
+ * machine perhaps. */
 static const char *
 load_front_controller(struct backend *b, const char *script)
 {
-	char real[PATH_MAX];
+	char path[PATH_MAX], real[PATH_MAX];
 	const char *name = NULL;
 
 	if (b->root != NULL) {
-		if (realpath(script, real) == NULL)
+		bool relative = *script != '/';
+		int n = snprintf(path, sizeof(path), "%s%s%s", relative ? b->root : "",
+			relative ? "/" : "", script);
+		if (n >= (int)sizeof(path) || realpath(path, real) == NULL)
 			return "script: no such file";
 		script = real;
 		name = under_root(b, real);
