@@ -91,7 +91,7 @@ make_fresh(void)
 	llhttp_execute(&fresh, "GET ", 4);
 }
 
-/* The text begins with the request line. */
+/* The text begins behind the method. */
 static int
 parse_head(struct http1_decoder *d, struct http1_head *head, struct slice text)
 {
@@ -100,8 +100,6 @@ parse_head(struct http1_decoder *d, struct http1_head *head, struct slice text)
 	const char *tab;
 
 	head->n_fields = 0;
-	head->method = slice_of(text.ptr, http1_token(text));
-	slice_advance(&text, head->method.len + 1);
 	parser.data = &parse;
 	while ((tab = memchr(text.ptr, '\t', text.len)) != NULL) {
 		llhttp_execute(&parser, text.ptr, (size_t)(tab - text.ptr));
@@ -109,9 +107,10 @@ parse_head(struct http1_decoder *d, struct http1_head *head, struct slice text)
 		slice_advance(&text, (size_t)(tab - text.ptr) + 1);
 	}
 	llhttp_errno_t error = llhttp_execute(&parser, text.ptr, text.len);
-	if (error != HPE_PAUSED || !parse.complete ||
-		llhttp_get_error_pos(&parser) != text.ptr + text.len)
-		return http1_refuse(d, 400, "not an HTTP head");
+	if (error != HPE_PAUSED && error != HPE_OK)
+		return http1_refuse(d, 400, llhttp_get_error_reason(&parser));
+	if (!parse.complete || llhttp_get_error_pos(&parser) != text.ptr + text.len)
+		return http1_refuse(d, 400, "the head ends where it should not");
 	head->minor = parser.http_minor;
 	return 0;
 }
@@ -261,9 +260,11 @@ http1_decode_head(struct http1_decoder *d, struct slice input, struct http1_head
 	struct slice text = slice_of(input.ptr, (size_t)length);
 	while (text.ptr[0] == '\r')
 		slice_advance(&text, 2);
-	if ((status = parse_head(d, head, text)) != 0)
-		return status;
+	head->method = slice_of(text.ptr, http1_token(text));
 	if ((status = http1_check_method(d, head)) != 0)
+		return status;
+	slice_advance(&text, head->method.len + 1);
+	if ((status = parse_head(d, head, text)) != 0)
 		return status;
 	if ((status = http1_split_target(d, head)) != 0)
 		return status;
