@@ -243,7 +243,6 @@ free_ended(struct reload *r)
 void
 reload_step(struct reload *r)
 {
-	free_ended(r);
 	if (r->coming == NULL) {
 		if (r->asked)
 			begin(r);
@@ -254,6 +253,7 @@ reload_step(struct reload *r)
 	} else if (generation_is_ready(r->coming)) {
 		commit(r);
 	}
+	free_ended(r);
 }
 
 void
