@@ -83,7 +83,7 @@ exchange_free(struct exchange *x)
 
 /* ---- Connecting ---- */
 
-static void run(struct exchange *x);
+static void run(struct exchange *x, bool expired);
 
 static void
 on_events(struct al_watch *watch, unsigned events, void *arg)
@@ -95,40 +95,41 @@ on_events(struct al_watch *watch, unsigned events, void *arg)
 		x->readable = true;
 	if (events & (AL_WRITABLE | AL_CLOSED))
 		x->writable = true;
-	run(x);
+	run(x, false);
 }
 
 /* Nobody listens there, or it cannot be reached: tries the next address. */
-static void
+static bool
 connect_failed(struct exchange *x, int error)
 {
 	disconnect(x);
-	if (x->address->ai_next != NULL) {
-		x->address = x->address->ai_next;
+	x->address = x->address->ai_next;
+	if (x->address != NULL)
 		exchange_set(x, EXCHANGE_CONNECT);
-		return;
-	}
-	exchange_fail(x, error == ETIMEDOUT ? 504 : 503, "cannot connect: %s",
-		strerror(error));
+	else
+		exchange_fail(x, error == ETIMEDOUT ? 504 : 503, "cannot connect: %s",
+			strerror(error));
+	return true;
 }
 
 /* The backlog of a unix socket is full, and the kernel does not queue us. */
-static void
+static bool
 connect_later(struct exchange *x)
 {
 	disconnect(x);
 	if (x->delayed_ms >= x->backend->connect_ms) {
 		exchange_fail(x, 503, "cannot connect: its queue is full");
-		return;
+		return true;
 	}
 	x->delay_ms = x->delay_ms == 0 ? DELAY_FIRST_MS : x->delay_ms * 2;
 	if (x->delay_ms > DELAY_MAX_MS)
 		x->delay_ms = DELAY_MAX_MS;
 	x->delayed_ms += x->delay_ms;
 	al_timer_reset(x->timer, x->delay_ms);
+	return false;
 }
 
-static void
+static bool
 connect_backend(struct exchange *x)
 {
 	const struct addrinfo *to = x->address;
@@ -136,47 +137,41 @@ connect_backend(struct exchange *x)
 	x->fd = socket(to->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (x->fd == -1) {
 		exchange_fail(x, 503, "socket: %s", strerror(errno));
-		return;
+		return true;
 	}
 	if (to->ai_family != AF_UNIX)
 		setsockopt(x->fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
 	int error = connect(x->fd, to->ai_addr, to->ai_addrlen) == 0 ? 0 : errno;
-	if (error == EAGAIN) {
-		connect_later(x);
-		return;
-	}
-	if (error != 0 && error != EINPROGRESS) {
-		connect_failed(x, error);
-		return;
-	}
+	if (error == EAGAIN)
+		return connect_later(x);
+	if (error != 0 && error != EINPROGRESS)
+		return connect_failed(x, error);
 	x->writable = error == 0;
 	x->watch = al_watch(x->fd, on_events, x);
 	if (x->watch == NULL) {
 		exchange_fail(
 			x, 503, "cannot watch the connection: %s", strerror(errno));
-		return;
+		return true;
 	}
 	al_timer_reset(x->timer, x->backend->connect_ms);
 	exchange_set(x, error == 0 ? EXCHANGE_HEAD : EXCHANGE_CONNECTING);
+	return true;
 }
 
-static void
-finish_connecting(struct exchange *x)
+static bool
+finish_connecting(struct exchange *x, bool expired)
 {
 	int error = 0;
 	socklen_t size = sizeof(error);
 
-	if (!x->writable) {
-		if (x->expired)
-			connect_failed(x, ETIMEDOUT);
-		return;
-	}
+	if (!x->writable)
+		return expired && connect_failed(x, ETIMEDOUT);
 	if (getsockopt(x->fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
 		error = errno;
 	if (error != 0)
-		connect_failed(x, error);
-	else
-		exchange_set(x, EXCHANGE_HEAD);
+		return connect_failed(x, error);
+	exchange_set(x, EXCHANGE_HEAD);
+	return true;
 }
 
 /* ---- Sending ---- */
@@ -279,14 +274,14 @@ receive_response(struct exchange *x)
 		exchange_set(x, EXCHANGE_FAILED);
 }
 
-static void
-transfer(struct exchange *x)
+static bool
+transfer(struct exchange *x, bool expired)
 {
 	unsigned limit_ms = x->backend->timeout_ms;
 
-	if (x->expired && limit_ms != 0 && !x->paused && !x->yielding) {
+	if (expired && limit_ms != 0 && !x->paused && !x->yielding) {
 		exchange_fail(x, 504, "no progress for %u s", limit_ms / 1000);
-		return;
+		return true;
 	}
 	send_request(x);
 	receive_response(x);
@@ -294,11 +289,12 @@ transfer(struct exchange *x)
 		al_timer_reset(x->timer, TURN_MS);
 	else if (limit_ms != 0)
 		al_timer_reset(x->timer, limit_ms);
+	return exchange_over(x);
 }
 
 /* ---- The machine ---- */
 
-static void
+static bool
 finish(struct exchange *x)
 {
 	struct al_request *req = x->req;
@@ -307,43 +303,40 @@ finish(struct exchange *x)
 
 	exchange_free(x);
 	al_finish(req, result, status);
+	return false;
 }
 
-/* Goes on until a step leaves the state as it is, because it has to wait. */
-static void
-run(struct exchange *x)
+/* Goes one step, `expired` when the timer has fired; returns true when the next can
+ * follow at once, and false when there is something to wait for, or x is no more. */
+static bool
+step(struct exchange *x, bool expired)
 {
-	enum exchange_state before;
+	switch (x->state) {
+	case EXCHANGE_CONNECT:
+		return connect_backend(x);
+	case EXCHANGE_CONNECTING:
+		return finish_connecting(x, expired);
+	case EXCHANGE_HEAD:
+	case EXCHANGE_BODY:
+		return transfer(x, expired);
+	case EXCHANGE_DONE:
+	case EXCHANGE_FAILED:
+		return finish(x);
+	}
+	return false;
+}
 
-	do {
-		before = x->state;
-		switch (x->state) {
-		case EXCHANGE_CONNECT:
-			connect_backend(x);
-			break;
-		case EXCHANGE_CONNECTING:
-			finish_connecting(x);
-			break;
-		case EXCHANGE_HEAD:
-		case EXCHANGE_BODY:
-			transfer(x);
-			break;
-		case EXCHANGE_DONE:
-		case EXCHANGE_FAILED:
-			finish(x);
-			return;
-		}
-		x->expired = false;
-	} while (x->state != before);
+static void
+run(struct exchange *x, bool expired)
+{
+	while (step(x, expired))
+		expired = false;
 }
 
 static void
 on_timer(void *arg)
 {
-	struct exchange *x = arg;
-
-	x->expired = true;
-	run(x);
+	run(arg, true);
 }
 
 static void
@@ -355,7 +348,7 @@ on_drained(struct al_request *req, void *arg)
 	if (!x->paused)
 		return;
 	x->paused = false;
-	run(x);
+	run(x, false);
 }
 
 static void
@@ -390,6 +383,6 @@ exchange_start(const struct backend *b, struct al_request *req, struct buffer *o
 	x->body_left = al_body_length(req);
 	answer_init(x);
 	al_pending(req, &calls, x);
-	run(x);
+	run(x, false);
 	return AL_PENDING;
 }

@@ -38,7 +38,6 @@ struct exchange {
 	struct al_timer *timer;
 	unsigned delay_ms, delayed_ms; /* before the next attempt, and all together */
 	bool readable, writable; /* as far as is known */
-	bool expired; /* the timer has fired */
 	bool paused; /* not reading until the client has taken more */
 	bool yielding; /* not reading until others had their turn */
 
