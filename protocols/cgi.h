@@ -17,8 +17,8 @@
 struct cgi_source {
 	struct http1_head *head;
 	uint64_t body_length; /* as received: chunked bodies too */
-	bool has_body;	      /* one was declared, also of length 0 */
-	const char *scheme;   /* "http" */
+	bool has_body; /* one was declared, also of length 0 */
+	const char *scheme; /* "http" */
 	const char *server_name, *server_port;
 	const char *remote_addr, *remote_port; /* "" for unix sockets */
 	const char *software;
@@ -37,17 +37,17 @@ enum { CGI_VAR_IDS = 128, CGI_OWN_VARS = 24 };
 
 /*
  * Fills vars, which has room for CGI_OWN_VARS and one for each field of the head. Each
- * name comes once: repeats of a field are joined with ", ", Cookie's with "; ". Left out:
- * Proxy (httpoxy), names with an underscore (X_Y would pass for X-Y), hop-by-hop fields
- * except Upgrade and Connection, Content-Type and Content-Length as HTTP_*. HTTP_HOST is
- * the head's authority. PATH_INFO is decoded once. A value that stands in the head's
- * own memory is NUL-terminated there, over the byte behind it, which must be writable and
- * is used no more: so the head must be complete and the slices of it stay valid. Names and
- * values that must be made live in the arena.
- * Returns their number; 0 when memory is out.
+ * name comes once: repeats of a field are joined with ", ", Cookie's with "; ". Left
+ * out: Proxy (httpoxy), names with an underscore (X_Y would pass for X-Y), hop-by-hop
+ * fields except Upgrade and Connection, Content-Type and Content-Length as HTTP_*.
+ * HTTP_HOST is the head's authority. PATH_INFO is decoded once. A value that stands in
+ * the head's own memory is NUL-terminated there, over the byte behind it, which must be
+ * writable and is used no more: so the head must be complete and the slices of it stay
+ * valid. Names and values that must be made live in the arena. Returns their number; 0
+ * when memory is out.
  */
-size_t cgi_environ(const struct cgi_source *source, struct cgi_var *vars,
-	struct arena *memory);
+size_t cgi_environ(
+	const struct cgi_source *source, struct cgi_var *vars, struct arena *memory);
 
 /* %XX decoded, once, into out (room for in.len); returns the length. */
 size_t cgi_decode_path(char *out, struct slice in);
@@ -55,7 +55,7 @@ size_t cgi_decode_path(char *out, struct slice in);
 /* ---- The head of a CGI response (RFC 3875 section 6) ---- */
 
 struct cgi_head {
-	struct slice status;   /* "404 Not Found"; empty: none was given */
+	struct slice status; /* "404 Not Found"; empty: none was given */
 	struct slice location; /* empty: none */
 	struct http1_field *fields; /* memory of the caller; Status is not among them */
 	size_t n_fields, max_fields;
@@ -64,10 +64,10 @@ struct cgi_head {
 
 /*
  * Looks for a complete head in the input, whose lines end with LF or CRLF. Returns its
- * length with the empty line; 0: more is needed; -1: it is none (no colon, bad name, CR,
- * NUL in a value, too many fields, no field at all) and error says so. The caller bounds
- * the length of the input. Linear when the caller passes where the last call stopped, in
- * *scanned, which begins with 0.
+ * length with the empty line; 0: more is needed; -1: it is none (no colon, bad name,
+ * CR, NUL in a value, too many fields, no field at all) and error says so. The caller
+ * bounds the length of the input. Linear when the caller passes where the last call
+ * stopped, in *scanned, which begins with 0.
  */
 int cgi_decode_head(struct cgi_head *head, struct slice input, size_t *scanned);
 
