@@ -20,7 +20,7 @@
 #include "protocols/buffer.h"
 #include "protocols/slice.h"
 
-/* ---- Request heads: http1_head.c, http1_guard.c ---- */
+/* ---- Request heads: http1_head.c, http1_guard.c, http1_target.c ---- */
 
 struct http1_limits {
 	size_t line; /* bytes of the request line without CRLF; above: 414 */
@@ -120,7 +120,7 @@ enum { HTTP1_NEED_MORE = 0, HTTP1_DATA = 1, HTTP1_END = 2 };
  * HTTP1_NEED_MORE: all was taken. Negative: the status to answer. */
 int http1_chunked_next(struct http1_chunked *c, struct slice *in, struct slice *data);
 
-/* ---- Responses: http1_response.c ---- */
+/* ---- Responses: http1_response.c, http1_encode.c ---- */
 
 /* The standard reason phrase, or "Unknown". */
 const char *http1_reason(unsigned status);
