@@ -215,7 +215,7 @@ def test_bad_status_and_headers_are_refused(s):
     ("/file_text", "made of bytes"),
 ])
 def test_fault_before_the_head_is_answered_500(s, path, told):
-    pid = s.workers()
+    pid = s.wait_workers(1)
     assert s.get(path).status == 500
     s.wait_log(re.escape(told))
     assert s.get("/hello").status == 200
@@ -292,7 +292,7 @@ def test_validator(server):
 @pytest.mark.skipif(SANITIZED, reason="the sanitizer keeps freed memory")
 def test_memory_stays_flat(s):
     def size():
-        statm = open(f"/proc/{s.workers()[0]}/statm").read()
+        statm = open(f"/proc/{s.wait_workers(1)[0]}/statm").read()
         return int(statm.split()[1]) * 4096
 
     paths = ["/hello", "/late", "/write", "/replaced", "/environ", "/file_with_length",
