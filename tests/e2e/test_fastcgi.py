@@ -38,8 +38,12 @@ def backed(server):
 # ---- What the backend is sent ----
 
 
-def test_params_and_body(backed):
-    s = backed(stdout(OK_HEAD + b"fine") + end(), root="/srv/www", params=["ADDED=1", "SERVER_NAME=x"])
+def test_params_and_body(backed, tmp_path):
+    script = tmp_path / "www/a/b.php"
+    script.parent.mkdir(parents=True)
+    script.touch()
+    s = backed(stdout(OK_HEAD + b"fine") + end(), root=str(tmp_path / "www"),
+               params=["ADDED=1", "SERVER_NAME=x"])
     r = s.get("/a/b.php?c=d", "POST", body=b"x" * 200000,
               fields=[("X-One", "1"), ("Proxy", "evil"), ("Content-Type", "text/x")])
     assert (r.status, r.body, r.field("Content-Type")) == (200, b"fine", "text/plain")
@@ -52,7 +56,7 @@ def test_params_and_body(backed):
         "CONTENT_TYPE": "text/x", "HTTP_X_ONE": "1", "SERVER_PROTOCOL": "HTTP/1.1",
         "GATEWAY_INTERFACE": "CGI/1.1", "REMOTE_ADDR": "127.0.0.1", "HTTP_HOST": "test",
         "REQUEST_URI": "/a/b.php?c=d", "SCRIPT_NAME": "/a/b.php",
-        "SCRIPT_FILENAME": "/srv/www/a/b.php", "DOCUMENT_ROOT": "/srv/www",
+        "SCRIPT_FILENAME": str(script), "DOCUMENT_ROOT": str(tmp_path / "www"),
         "ADDED": "1", "SERVER_NAME": "x"}
     assert {name: request.params.get(name) for name in expected} == expected
     assert "HTTP_PROXY" not in request.params and "HTTP_CONTENT_LENGTH" not in request.params
@@ -72,7 +76,7 @@ def test_chunked_body_arrives_with_its_length(backed):
 def test_params_larger_than_a_record(backed):
     """Pairs stay whole at the borders of records."""
     s = backed(stdout(OK_HEAD + b"ok") + end())
-    fields = [(f"X-Field-{i}", "v" * (8000 - i)) for i in range(90)]
+    fields = [(f"X-Field-{i}", "v" * (8000 - i)) for i in range(12)]
     assert s.get("/", fields=fields).body == b"ok"
     (request,) = s.backend.requests
     assert request.fault is None
@@ -215,7 +219,6 @@ BROKEN = {
     "length is none": stdout(b"Content-Length: x\r\n" + OK_HEAD + b"ab") + end(),
     "length of -1": stdout(b"Content-Length: -1\r\n" + OK_HEAD + b"ab") + end(),
     "unknown role": end(protocol_status=3),
-    "cannot multiplex": end(protocol_status=1),
     "end is too short": record(END, b"\0\0"),
 }
 
@@ -228,8 +231,9 @@ def test_broken_answer_is_502(backed, name):
     assert s.workers() == worker
 
 
-def test_overloaded_backend_is_503_or_502(backed):
-    assert backed(end(protocol_status=2)).get("/").status in (502, 503)
+@pytest.mark.parametrize("status", [1, 2])
+def test_overloaded_backend_is_503(backed, status):
+    assert backed(end(protocol_status=status)).get("/").status == 503
 
 
 def test_records_of_another_request_are_not_ours(backed):
@@ -374,7 +378,8 @@ def test_backend_is_told_when_the_client_leaves(backed):
     with s.connect() as c:
         c.ask("/")
         wait_for(lambda: s.backend.requests)
-        time.sleep(0.2)
+        # A reset: only one who closes for reading too has left.
+        c.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     wait_for(lambda: freed, limit=5, what="the backend's connection closed")
     assert len(s.backend.requests) == 1
 
