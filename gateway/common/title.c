@@ -11,7 +11,9 @@ static char *area;
 static size_t area_size;
 
 static const char *program = "alicorn";
-static char **arguments;
+
+/* The copies live as long as the program; kept here so that a leak check finds them. */
+__attribute__((used)) static char **arguments, **environment;
 
 /* A NULL-terminated copy of n texts; NULL when memory is out. */
 static char **
@@ -44,11 +46,11 @@ title_init(int argc, char **argv)
 	for (; environ[n_environ] != NULL; n_environ++)
 		end = extend(end, environ[n_environ]);
 
-	char **environ_copy = copy_texts(environ, n_environ);
+	environment = copy_texts(environ, n_environ);
 	arguments = copy_texts(argv, (size_t)argc);
-	if (environ_copy == NULL || arguments == NULL || argc == 0)
+	if (environment == NULL || arguments == NULL || argc == 0)
 		return argv; /* without memory for copies the titles stay as they are */
-	environ = environ_copy;
+	environ = environment;
 	area = argv[0];
 	area_size = (size_t)(end - area);
 	return arguments;
