@@ -22,7 +22,7 @@ al_worker_init(void **app)
 
 	if (state == NULL || f == NULL)
 		return "look.css cannot be read: is chdir set?";
-	fread(state->style, 1, STYLE_MAX - 1, f);
+	state->style[fread(state->style, 1, STYLE_MAX - 1, f)] = '\0';
 	fclose(f);
 	*app = state;
 	return NULL;
