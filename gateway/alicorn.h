@@ -5,10 +5,10 @@
  * applications of one language, and applications written in C use the same calls.
  * Documented in alicorn(3).
  *
- * A request belongs to the gateway. A pointer that a call returns lives until the request
- * ends, unless its comment says otherwise; what is passed in is copied where it must live
- * longer than the call. Every call is made in the thread in which handle() was called, or
- * in which a watcher or timer fires; that is one and the same thread.
+ * A request belongs to the gateway. A pointer that a call returns lives until the
+ * request ends, unless its comment says otherwise; what is passed in is copied where it
+ * must live longer than the call. Every call is made in the thread in which handle()
+ * was called, or in which a watcher or timer fires; that is one and the same thread.
  */
 #ifndef ALICORN_H
 #define ALICORN_H
@@ -33,8 +33,8 @@ struct al_request;
 
 /* What handle() returns. */
 enum al_result {
-	AL_ERROR = -1,	/* failed: 500 if nothing was sent, else the connection is cut */
-	AL_DONE = 0,	/* the response is complete */
+	AL_ERROR = -1, /* failed: 500 if nothing was sent, else the connection is cut */
+	AL_DONE = 0, /* the response is complete */
 	AL_PENDING = 1, /* goes on through watchers and timers until al_finish() */
 };
 
@@ -48,23 +48,23 @@ enum al_level { AL_CRITICAL, AL_LOG_ERROR, AL_WARNING, AL_INFO, AL_DEBUG };
 
 /* Moments that a binding may want to know of. Those in brackets have a request. */
 enum al_hook {
-	AL_WORKER_INIT,	 /* the application is loaded, no request was taken yet */
-	AL_WORKER_EXIT,	 /* the last request is answered, the process ends next */
-	AL_PRE_REQUEST,	 /* [request] complete, handle() comes next */
+	AL_WORKER_INIT, /* the application is loaded, no request was taken yet */
+	AL_WORKER_EXIT, /* the last request is answered, the process ends next */
+	AL_PRE_REQUEST, /* [request] complete, handle() comes next */
 	AL_POST_REQUEST, /* [request] answered, or failed; it ends next */
 };
 
 /*
- * A binding is a shared object that exports one of these as `al_binding`. Members that it
- * does not need are NULL; all but load and handle are optional.
+ * A binding is a shared object that exports one of these as `al_binding`. Members that
+ * it does not need are NULL; all but load and handle are optional.
  */
 struct al_binding {
-	uint32_t abi;	  /* AL_ABI */
-	uint32_t flags;	  /* enum al_binding_flags */
+	uint32_t abi; /* AL_ABI */
+	uint32_t flags; /* enum al_binding_flags */
 	const char *name; /* "python" */
 
-	/* Loads the application; the target is what stands behind "python:". Returns NULL
-	 * and sets *app, or says in one line why not; the text is never freed. */
+	/* Loads the application; the target is what stands behind "python:". Returns
+	 * NULL and sets *app, or says in one line why not; the text is never freed. */
 	const char *(*load)(const char *target, void **app);
 
 	/* Answers one complete request; returns enum al_result. */
@@ -90,8 +90,8 @@ enum al_binding_flags {
 /*
  * A C application is a shared object that exports al_handle and, if it needs them,
  * al_worker_init, al_worker_exit and al_iterate. The pointer is the application's own:
- * al_worker_init may set it, the others are given it. al_worker_init returns NULL, or says
- * in one line why the application cannot run.
+ * al_worker_init may set it, the others are given it. al_worker_init returns NULL, or
+ * says in one line why the application cannot run.
  */
 int al_handle(void *app, struct al_request *req);
 const char *al_worker_init(void **app);
@@ -112,8 +112,9 @@ struct al_var {
 	const char *value;
 	uint32_t name_len;
 	uint32_t value_len;
-	/* The same name has the same id in every request of a process, so that a binding
-	 * can keep its own form of the name; below AL_VAR_IDS. 0: a name without an id. */
+	/* The same name has the same id in every request of a process, so that a
+	 * binding can keep its own form of the name; below AL_VAR_IDS. 0: a name
+	 * without an id. */
 	uint32_t id;
 };
 
@@ -135,19 +136,19 @@ bool al_multithread(void);
 
 /* ---- The request body ----------------------------------------------------------- */
 
-/* The body is received before handle() is called, chunked ones too; these never wait. */
+/* The body, a chunked one too, is received before handle() is called: no call waits. */
 
 /* The length of the body in bytes, 0 when there is none. */
 uint64_t al_body_length(struct al_request *req);
 
-/* Up to n bytes into buf; 0 at the end, -1 when the spool file cannot be read (errno). */
+/* Up to n bytes into buf; 0 at the end, -1 and errno when the spool file fails. */
 ssize_t al_read(struct al_request *req, void *buf, size_t n);
 
 /* The same up to and with the next LF. */
 ssize_t al_readline(struct al_request *req, void *buf, size_t n);
 
-/* The whole body in memory, or NULL when it was spooled to a file (or is empty). Does not
- * move what al_read reads next. */
+/* The whole body in memory, or NULL when it was spooled to a file (or is empty). Does
+ * not move what al_read reads next. */
 const void *al_body_memory(struct al_request *req);
 
 /* A descriptor of the spool file, or -1 when the body is in memory. It stays the
@@ -165,27 +166,27 @@ struct al_header {
 };
 
 /*
- * The status ("200 OK"; the reason may be missing) and header fields. Sends nothing yet;
- * called again before the first byte was sent it replaces them. Hop-by-hop fields
+ * The status ("200 OK"; the reason may be missing) and header fields. Sends nothing
+ * yet; called again before the first byte was sent it replaces them. Hop-by-hop fields
  * (RFC 9110 section 7.6.1) are left out: framing is the gateway's business.
  * Returns 0, or -1 and says why in the log, with errno EINVAL: the status is not one, a
  * name is no token, a value holds CR, LF or NUL (RFC 9110 section 5.5), or two
  * Content-Lengths differ; EALREADY: something was sent.
  */
-int al_start(struct al_request *req, const char *status, const struct al_header *headers,
-	size_t n);
+int al_start(struct al_request *req, const char *status,
+	const struct al_header *headers, size_t n);
 
 /*
  * Some of the body. Small pieces are gathered; what the client does not take at once is
- * copied and sent later. Waits only when more than `response_buffer_size` bytes are queued,
- * and never for event-driven bindings (see al_queued). Bytes beyond Content-Length are
- * dropped and logged once. Returns 0, or -1 when the client has gone (EPIPE, ETIMEDOUT) or
- * al_start was not called (EINVAL).
+ * copied and sent later. Waits only when more than `response_buffer_size` bytes are
+ * queued, and never for event-driven bindings (see al_queued). Bytes beyond
+ * Content-Length are dropped and logged once. Returns 0, or -1 when the client has gone
+ * (EPIPE, ETIMEDOUT) or al_start was not called (EINVAL).
  */
 int al_write(struct al_request *req, const void *data, size_t n);
 
-/* The same for the last piece: nothing follows, so that the gateway knows the length of a
- * response that is complete with it, and sends it with its head at once. */
+/* The same for the last piece: nothing follows, so that the gateway knows the length of
+ * a response that is complete with it, and sends it with its head at once. */
 int al_write_last(struct al_request *req, const void *data, size_t n);
 
 /* Sends what is gathered now, the head too. Returns as al_write. */
@@ -193,8 +194,8 @@ int al_flush(struct al_request *req);
 
 /*
  * A part of a file as the next piece of the body; length -1 means to its end. The
- * descriptor is duplicated, its position is neither used nor moved. Returns as al_write,
- * also -1 with the errno of dup() or fstat().
+ * descriptor is duplicated, its position is neither used nor moved. Returns as
+ * al_write, also -1 with the errno of dup() or fstat().
  */
 int al_sendfile(struct al_request *req, int fd, off_t offset, off_t length);
 
@@ -203,9 +204,9 @@ bool al_sent(struct al_request *req);
 
 /* ---- Event-driven applications -------------------------------------------------- */
 
-/* Ends a request whose handle() returned AL_PENDING: AL_DONE or AL_ERROR. After AL_ERROR
- * with nothing sent the client gets `status`, such as 502 (0: 500). The request must not
- * be used afterwards. */
+/* Ends a request whose handle() returned AL_PENDING: AL_DONE or AL_ERROR. After
+ * AL_ERROR with nothing sent the client gets `status`, such as 502 (0: 500). The
+ * request must not be used afterwards. */
 void al_finish(struct al_request *req, enum al_result result, int status);
 
 /* Bytes that wait for the client. Above al_queue_limit() an event-driven binding should
@@ -230,8 +231,8 @@ struct al_watch;
 typedef void al_watch_fn(struct al_watch *watch, unsigned events, void *arg);
 
 /* Calls fn when the state of the descriptor changes to readable or writable: edge
- * triggered, so read or write until EAGAIN. NULL and errno when it cannot be watched. The
- * descriptor stays the caller's and must be open until al_unwatch, which frees. */
+ * triggered, so read or write until EAGAIN. NULL and errno when it cannot be watched.
+ * The descriptor stays the caller's and must be open until al_unwatch, which frees. */
 struct al_watch *al_watch(int fd, al_watch_fn *fn, void *arg);
 void al_unwatch(struct al_watch *watch);
 
@@ -251,8 +252,9 @@ void al_timer_free(struct al_timer *timer);
 void al_log(struct al_request *req, enum al_level level, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* Value i of a setting of this application, as text, such as al_option("chdir", 0); NULL
- * beyond the last, and for an unknown or unset one. Lives as long as the process. */
+/* Value i of a setting of this application, as text, such as al_option("chdir", 0);
+ * NULL beyond the last, and for an unknown or unset one. It lives as long as the
+ * process. */
 const char *al_option(const char *name, size_t i);
 
 /* "alicorn/0.1.0" (SERVER_SOFTWARE). */

@@ -69,7 +69,8 @@ char *
 arena_bytes(struct arena *a, size_t n)
 {
 	if (n > a->left) {
-		struct arena_chunk *chunk = add_chunk(a, n > ARENA_CHUNK ? n : ARENA_CHUNK);
+		struct arena_chunk *chunk =
+			add_chunk(a, n > ARENA_CHUNK ? n : ARENA_CHUNK);
 		if (chunk == NULL)
 			return NULL;
 		a->next = chunk->bytes;

@@ -1,9 +1,9 @@
 /*
- * imsg: typed, length-prefixed messages between processes over a unix stream socket, each
+ * Typed, length-prefixed messages between processes over a unix stream socket, each
  * with at most one descriptor. Documented in alicorn-imsg(3).
  *
- * This is the codec; it makes no system call. A writer hands out the msghdr for sendmsg(),
- * a reader the one for recvmsg():
+ * This is the codec; it makes no system call. A writer hands out the msghdr for
+ * sendmsg(), a reader the one for recvmsg():
  *
  *	imsg_compose(&w, MY_TYPE, payload, -1);
  *	while ((msg = imsg_writer_msg(&w)) != NULL && (n = sendmsg(s, msg, flags)) > 0)
@@ -30,16 +30,16 @@
 #include "protocols/slice.h"
 
 enum {
-	IMSG_HEADER = 12,	  /* bytes before the payload */
+	IMSG_HEADER = 12, /* bytes before the payload */
 	IMSG_PAYLOAD_MAX = 65536, /* bytes of payload */
-	IMSG_FDS = 16,		  /* descriptors that may wait in a reader or a writer */
+	IMSG_FDS = 16, /* descriptors that may wait in a reader or a writer */
 	IMSG_QUEUE_MAX = 1 << 20, /* bytes that may wait in a writer */
 };
 
 struct imsg {
 	uint32_t type;
 	struct slice payload; /* lives until the reader is used again */
-	int fd;		      /* -1: none; else it is the receiver's to close */
+	int fd; /* -1: none; else it is the receiver's to close */
 };
 
 /* A descriptor and the stream position of its message's first byte. */
@@ -72,9 +72,9 @@ void imsg_writer_init(struct imsg_writer *w);
 /* Closes the descriptors that were not sent. */
 void imsg_writer_release(struct imsg_writer *w);
 
-/* Queues a message. On success the writer owns fd and closes it when it was sent. -1 with
- * errno EMSGSIZE (payload) or ENOBUFS (queue full, memory): nothing was queued and fd
- * stays the caller's. */
+/* Queues a message. On success the writer owns fd and closes it when it was sent. -1
+ * with errno EMSGSIZE (payload) or ENOBUFS (queue full, memory): nothing was queued and
+ * fd stays the caller's. */
 int imsg_compose(struct imsg_writer *w, uint32_t type, struct slice payload, int fd);
 
 /* What to give to sendmsg(), or NULL when the queue is empty. */
@@ -92,8 +92,9 @@ struct msghdr *imsg_reader_msg(struct imsg_reader *r);
  * descriptors were lost and the channel is of no use. */
 int imsg_reader_received(struct imsg_reader *r, size_t n);
 
-/* 1 and the next message; 0 when it is not complete yet; -1 with errno EBADMSG: the length
- * is not one, or a descriptor is missing; the stream cannot be followed any more. */
+/* 1 and the next message; 0 when it is not complete yet; -1 with errno EBADMSG: the
+ * length is not one, or a descriptor is missing; the stream cannot be followed any
+ * more. */
 int imsg_next(struct imsg_reader *r, struct imsg *m);
 
 #endif

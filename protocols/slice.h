@@ -17,7 +17,9 @@ struct slice {
 };
 
 /* A slice of a string literal; also an initialiser of static data. */
+/* clang-format off */
 #define SLICE_INIT(literal) { (literal), sizeof(literal) - 1 }
+/* clang-format on */
 #define SLICE(literal) ((struct slice)SLICE_INIT(literal))
 
 /* For printf: printf("%" SLICE_FMT, SLICE_ARG(s)). */

@@ -1,6 +1,7 @@
 /*
- * A channel: one end of the socketpair between the arbiter and a child, with imsg messages
- * in both directions. Non-blocking; what the socket does not take waits in the queue.
+ * A channel: one end of the socketpair between the arbiter and a child, with imsg
+ * messages in both directions. Non-blocking; what the socket does not take waits in the
+ * queue.
  */
 #ifndef COMMON_CHANNEL_H
 #define COMMON_CHANNEL_H
@@ -16,14 +17,16 @@ struct channel {
 	struct imsg_writer out;
 };
 
+/* clang-format off */
 #define CHANNEL_CLOSED { .fd = -1 }
+/* clang-format on */
 
 /* Takes the descriptor over. */
 void channel_init(struct channel *c, int fd);
 void channel_release(struct channel *c);
 
-/* Queues a message and sends what the socket takes. -1 when the peer has gone or the queue
- * is full; the caller then treats the channel as closed. */
+/* Queues a message and sends what the socket takes. -1 when the peer has gone or the
+ * queue is full; the caller then treats the channel as closed. */
 int channel_send(struct channel *c, unsigned type, struct slice payload);
 
 /* Sends more of the queue, when the socket is writable. Returns as channel_send. */

@@ -1,4 +1,4 @@
-/* Time for limits: monotonic, in milliseconds; the wall clock may jump, this does not. */
+/* Time for limits: monotonic, in milliseconds; the wall clock may jump. */
 #ifndef COMMON_CLOCK_H
 #define COMMON_CLOCK_H
 

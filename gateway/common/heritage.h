@@ -20,24 +20,25 @@ struct listener {
 struct heritage {
 	const struct server_settings *server;
 	const struct app_settings *app;
-	const char *target; /* what the binding loads; of a managed program its address */
+	/* What the binding loads; of a managed program its address. */
+	const char *target;
 	const struct listener *const *listeners;
 	size_t n_listeners;
-	struct slot *slot;   /* this worker's own row */
-	int channel;	     /* to the arbiter, non-blocking */
-	unsigned age;	     /* 1 for the first worker ever started, then 2, … */
+	struct slot *slot; /* this worker's own row */
+	int channel; /* to the arbiter, non-blocking */
+	unsigned age; /* 1 for the first worker ever started, then 2, … */
 	unsigned generation; /* of the configuration */
 };
 
-/* Runs in the child, after the fork, with default signals and nothing blocked; returns the
- * exit status. */
+/* Runs in the child, after the fork, with default signals and nothing blocked; returns
+ * the exit status. */
 typedef int worker_fn(const struct heritage *h);
 
 /* What travels over the channel: imsg types. */
 enum message {
 	/* worker to arbiter */
 	MESSAGE_READY = 1, /* the application is loaded */
-	MESSAGE_FAILED,	   /* it cannot be loaded; the payload is the reason, a text */
+	MESSAGE_FAILED, /* it cannot be loaded; the payload is the reason, a text */
 	/* arbiter to worker */
 	MESSAGE_SERVE, /* begin to accept: the generation is committed */
 };
@@ -46,9 +47,9 @@ enum message {
 enum exit_status {
 	EXIT_DONE = 0,
 	EXIT_CONFIG = 1, /* configuration, pidfile, address in use */
-	EXIT_USAGE = 2,	 /* command line */
-	EXIT_BOOT = 3,	 /* the workers of a pool died before one was ready */
-	EXIT_LOAD = 4,	 /* an application could not be loaded */
+	EXIT_USAGE = 2, /* command line */
+	EXIT_BOOT = 3, /* the workers of a pool died before one was ready */
+	EXIT_LOAD = 4, /* an application could not be loaded */
 };
 
 #endif

@@ -20,12 +20,13 @@ enum slot_verdict { VERDICT_NONE, VERDICT_TIMEOUT };
 
 struct slot {
 	alignas(SLOT_LINE) _Atomic int pid;
-	_Atomic int state;   /* enum slot_state */
+	_Atomic int state; /* enum slot_state */
 	_Atomic int verdict; /* enum slot_verdict, written by the arbiter */
 
-	/* The request in the application. busy_since is CLOCK_MONOTONIC in milliseconds, 0
-	 * when there is none; client is the descriptor, in the worker, that a last answer
-	 * can still be written to, -1 when something was sent or there is none. */
+	/* The request in the application. busy_since is CLOCK_MONOTONIC in
+	 * milliseconds, 0 when there is none; client is the descriptor, in the worker,
+	 * that a last answer can still be written to, -1 when something was sent or
+	 * there is none. */
 	_Atomic uint64_t busy_since;
 	_Atomic int client;
 

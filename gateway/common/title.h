@@ -1,12 +1,12 @@
 /*
- * Process titles, as ps shows them: "alicorn: worker shop". The text is written over the
- * program's arguments and environment, which are copied away first.
+ * Process titles, as ps shows them: "alicorn: worker shop". The text is written over
+ * the program's arguments and environment, which are copied away first.
  */
 #ifndef COMMON_TITLE_H
 #define COMMON_TITLE_H
 
-/* To be called first in main(); from then on argv and environ are copies. Returns the copy
- * of argv. */
+/* To be called first in main(); from then on argv and environ are copies. Returns the
+ * copy of argv. */
 char **title_init(int argc, char **argv);
 
 /* The name before the colon; "alicorn" at first. */

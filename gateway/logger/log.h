@@ -1,8 +1,9 @@
 /*
  * Lines for the log. One line per event, written whole:
  *   [2026-11-21 09:30:00 +0000] [pid] [INFO] text
- * Control bytes are escaped, so that no peer writes to a terminal. A message says what was
- * attempted, on what, and why it failed. An error is logged once, where it is handled.
+ * Control bytes are escaped, so that no peer writes to a terminal. A message says what
+ * was attempted, on what, and why it failed. An error is logged once, where it is
+ * handled.
  */
 #ifndef LOGGER_LOG_H
 #define LOGGER_LOG_H
@@ -10,8 +11,13 @@
 #include <stdarg.h>
 #include <stdbool.h>
 
-enum log_level { LOG_LEVEL_CRITICAL, LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO,
-	LOG_LEVEL_DEBUG };
+enum log_level {
+	LOG_LEVEL_CRITICAL,
+	LOG_LEVEL_ERROR,
+	LOG_LEVEL_WARNING,
+	LOG_LEVEL_INFO,
+	LOG_LEVEL_DEBUG
+};
 
 /* Opens the log: "-" is stderr. NULL, or why not, and then the old one stays. */
 const char *log_open(const char *path);

@@ -195,7 +195,7 @@ def test_keep_alive_clients_do_not_starve_others(php):
 
 def test_front_controller(server, root, fpm):
     s = server(apps={"php": {"target": fpm, "bind": "127.0.0.1:0", "root": root,
-                             "script": "env.php"}})
+                             "script": f"{root}/env.php"}})
     env = json.loads(s.get("/no/such/file?x=1").body)
     assert env["SCRIPT_FILENAME"] == f"{root}/env.php" and env["SCRIPT_NAME"] in ("", "/env.php")
     assert env["REQUEST_URI"] == "/no/such/file?x=1"
