@@ -162,10 +162,10 @@ static void
 take_end(struct exchange *x)
 {
 	unsigned status = x->decoder.record.protocol_status;
+	bool busy = status == FCGI_OVERLOADED || status == FCGI_CANT_MPX_CONN;
 
 	if (status != FCGI_REQUEST_COMPLETE)
-		exchange_fail(x, status == FCGI_OVERLOADED ? 503 : 502,
-			"refused the request (%u)", status);
+		exchange_fail(x, busy ? 503 : 502, "refused the request (%u)", status);
 	else if (x->state != EXCHANGE_BODY)
 		exchange_fail(x, 502, "ended the request without a response");
 	else
