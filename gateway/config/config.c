@@ -43,10 +43,12 @@ set_defaults(struct load *l, struct section s)
 		const char *text = setting->fallback;
 		if (text != NULL)
 			text = fallback_text(text, &origin, &l->config->memory);
-		if (text == NULL || (setting_is_list(setting) && *text == '\0'))
+		if (text == NULL || (setting_is_list(setting) && *text == '\0')) {
+			setting_clear(setting, s.settings);
 			s.origins[row] = origin;
-		else
+		} else {
 			load_value(l, s, row, origin.source, text, origin);
+		}
 	}
 }
 

@@ -79,9 +79,11 @@ fits(const struct setting *row, const config_setting_t *s)
 	case SETTING_STR:
 	case SETTING_CHOICE:
 	case SETTING_PATH:
+	case SETTING_MODE:
 	case SETTING_LIST:
-	case SETTING_PAIRS:
+	case SETTING_MAP:
 	case SETTING_PATHS:
+	case SETTING_CIDRS:
 		break;
 	}
 	return text;
@@ -104,7 +106,24 @@ read_value(struct reader *r, struct section to, size_t row, const config_setting
 		quote, setting_demand(setting, memory));
 }
 
-/* A list may be written as a single text. */
+/* One NAME = VALUE of a map. */
+static void
+read_entry(struct reader *r, struct section to, size_t row, const config_setting_t *s)
+{
+	const struct setting *setting = &to.table[row];
+	struct arena *memory = &r->load->config->memory;
+	struct origin origin = origin_of(r, s);
+	const char *name = config_setting_name(s), *text = value_text(s, memory);
+
+	if (config_setting_is_aggregate(s))
+		load_fault(r->load, &origin, "%s: %s: %s is not a text", setting->name,
+			name, text);
+	else
+		load_value(r->load, to, row, setting->name,
+			text_format(memory, "%s=%s", name, text), origin);
+}
+
+/* A list may be written as a single text, a map as a group too. */
 static void
 read_setting(struct reader *r, struct section to, size_t row, const config_setting_t *s)
 {
@@ -116,12 +135,16 @@ read_setting(struct reader *r, struct section to, size_t row, const config_setti
 		setting_clear(setting, to.settings);
 		to.origins[row] = origin;
 	}
-	if (!many || !setting_is_list(setting)) {
+	if (setting->type == SETTING_MAP && config_setting_is_group(s)) {
+		for (int i = 0; i < config_setting_length(s); i++)
+			read_entry(r, to, row, config_setting_get_elem(s, (unsigned)i));
+	} else if (many && setting_is_list(setting)) {
+		for (int i = 0; i < config_setting_length(s); i++)
+			read_value(r, to, row, config_setting_get_elem(s, (unsigned)i),
+				origin);
+	} else {
 		read_value(r, to, row, s, origin);
-		return;
 	}
-	for (int i = 0; i < config_setting_length(s); i++)
-		read_value(r, to, row, config_setting_get_elem(s, (unsigned)i), origin);
 }
 
 /* ---- Names ---- */

@@ -74,7 +74,9 @@ add_group(struct buffer *out, const char *title, const struct setting *table, si
 		add_usage(out, &table[i]);
 		buffer_reset(&text);
 		buffer_add_str(&text, table[i].help);
-		if (setting_is_list(&table[i]))
+		if (setting_has_commas(&table[i]))
+			buffer_add_str(&text, "; commas part several");
+		else if (setting_is_list(&table[i]))
 			buffer_add_str(&text, "; may be repeated");
 		if (table[i].fallback != NULL)
 			add_default(&text, table[i].fallback);

@@ -85,9 +85,15 @@ print_value(struct buffer *out, const struct setting *row, const void *settings)
 			return false;
 		print_string(out, *(const setting_str *)member);
 		return true;
+	case SETTING_MODE:
+		if (*(const setting_mode *)member == MODE_UNSET)
+			return false;
+		buffer_addf(out, "\"%04o\"", (unsigned)*(const setting_mode *)member);
+		return true;
 	case SETTING_LIST:
-	case SETTING_PAIRS:
+	case SETTING_MAP:
 	case SETTING_PATHS:
+	case SETTING_CIDRS:
 		print_list(out, member);
 		return true;
 	}

@@ -176,6 +176,40 @@ parse_item(
 	return reason;
 }
 
+/* The octal digits of chmod; 0o22, as Python writes them, means the same. */
+static const char *
+parse_mode(
+	const struct setting *row, void *member, const char *text, struct arena *memory)
+{
+	const char *digits = strncmp(text, "0o", 2) == 0 ? text + 2 : text;
+	size_t len = strspn(digits, "01234567");
+
+	if (len == 0 || len > 4 || digits[len] != '\0')
+		return refusal(row, memory);
+	*(setting_mode *)member = (int)strtol(digits, NULL, 8);
+	return NULL;
+}
+
+static const char *
+parse_network(
+	const struct setting *row, void *member, const char *text, struct arena *memory)
+{
+	setting_cidrs *list = member;
+	size_t n = list->texts.n;
+	struct network *networks = arena_alloc(memory, (n + 1) * sizeof *networks);
+
+	if (networks == NULL)
+		return "more than memory holds";
+	if (n > 0)
+		memcpy(networks, list->networks, n * sizeof *networks);
+	const char *reason = network_parse(&networks[n], text, memory);
+	if (reason == NULL)
+		reason = parse_item(row, &list->texts, text, memory);
+	if (reason == NULL)
+		list->networks = networks;
+	return reason;
+}
+
 static const char *
 parse_pair(
 	const struct setting *row, void *member, const char *text, struct arena *memory)
@@ -190,6 +224,7 @@ parse_pair(
 typedef const char *parse_fn(const struct setting *row, void *member, const char *text,
 	struct arena *memory);
 
+/* The member of a list begins with the list of its texts. */
 static const struct type {
 	parse_fn *parse;
 	size_t size;
@@ -201,18 +236,45 @@ static const struct type {
 	[SETTING_STR] = { parse_str, sizeof(setting_str), false },
 	[SETTING_CHOICE] = { parse_choice, sizeof(setting_str), false },
 	[SETTING_PATH] = { parse_str, sizeof(setting_str), false },
+	[SETTING_MODE] = { parse_mode, sizeof(setting_mode), false },
 	[SETTING_LIST] = { parse_item, sizeof(setting_list), true },
-	[SETTING_PAIRS] = { parse_pair, sizeof(setting_list), true },
+	[SETTING_MAP] = { parse_pair, sizeof(setting_list), true },
 	[SETTING_PATHS] = { parse_item, sizeof(setting_list), true },
+	[SETTING_CIDRS] = { parse_network, sizeof(setting_cidrs), true },
 };
+
+/* Each of the items between commas; none in an empty text. */
+static const char *
+parse_items(
+	const struct setting *row, void *member, const char *text, struct arena *memory)
+{
+	for (const char *end; *text != '\0'; text = *end != '\0' ? end + 1 : end) {
+		end = text + strcspn(text, ",");
+		struct slice item = slice_trim(slice_of(text, (size_t)(end - text)));
+		const char *copy = arena_strz(memory, item);
+		if (copy == NULL)
+			return "more than memory holds";
+		if (*copy == '\0')
+			continue;
+		const char *reason = types[row->type].parse(row, member, copy, memory);
+		if (reason != NULL)
+			return text_format(
+				memory, "not good: \"%s\" is %s", copy, reason);
+	}
+	return NULL;
+}
 
 const char *
 setting_parse(const struct setting *row, void *settings, const char *text, bool replace,
 	struct arena *memory)
 {
+	void *member = member_of(row, settings);
+
 	if (replace && setting_is_list(row))
 		setting_clear(row, settings);
-	return types[row->type].parse(row, member_of(row, settings), text, memory);
+	if (setting_has_commas(row) && (*text == '\0' || strchr(text, ',') != NULL))
+		return parse_items(row, member, text, memory);
+	return types[row->type].parse(row, member, text, memory);
 }
 
 bool
@@ -221,10 +283,18 @@ setting_is_list(const struct setting *row)
 	return types[row->type].list;
 }
 
+bool
+setting_has_commas(const struct setting *row)
+{
+	return setting_is_list(row) && strchr(row->value, ',') != NULL;
+}
+
 void
 setting_clear(const struct setting *row, void *settings)
 {
-	memset(member_of(row, settings), 0, types[row->type].size);
+	/* All bits are set in MODE_UNSET. */
+	memset(member_of(row, settings), row->type == SETTING_MODE ? 0xff : 0,
+		types[row->type].size);
 }
 
 void
@@ -269,10 +339,13 @@ setting_demand(const struct setting *row, struct arena *memory)
 		return "a text";
 	case SETTING_CHOICE:
 		return choices(row->value, memory);
+	case SETTING_MODE:
+		return "an octal mode, such as \"0660\"";
 	case SETTING_LIST:
 	case SETTING_PATHS:
+	case SETTING_CIDRS:
 		return "a text or a list of texts";
-	case SETTING_PAIRS:
+	case SETTING_MAP:
 		return "of the form NAME=VALUE";
 	}
 	return "";
@@ -306,12 +379,18 @@ setting_text(
 		return true;
 	case SETTING_BOOL:
 		return add_str(text, *(const setting_bool *)member ? "true" : "false");
+	case SETTING_MODE:
+		if (*(const setting_mode *)member == MODE_UNSET)
+			return false;
+		buffer_addf(text, "%04o", (unsigned)*(const setting_mode *)member);
+		return true;
 	case SETTING_STR:
 	case SETTING_CHOICE:
 	case SETTING_PATH:
 	case SETTING_LIST:
-	case SETTING_PAIRS:
+	case SETTING_MAP:
 	case SETTING_PATHS:
+	case SETTING_CIDRS:
 		break;
 	}
 	return add_str(text, *(const setting_str *)member);

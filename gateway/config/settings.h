@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "gateway/config/address.h"
+#include "gateway/config/network.h"
 #include "gateway/config/target.h"
 #include "protocols/arena.h"
 #include "protocols/buffer.h"
@@ -18,11 +19,22 @@ struct text_list {
 	size_t n;
 };
 
+/* Addresses and networks, and what they mean, as many. */
+struct network_list {
+	struct text_list texts;
+	const struct network *networks;
+};
+
 typedef int64_t setting_int;
 typedef uint64_t setting_size;
 typedef bool setting_bool;
+typedef int setting_mode;
 typedef const char *setting_str;
 typedef struct text_list setting_list;
+typedef struct network_list setting_cidrs;
+
+/* A MODE that is not set. */
+enum { MODE_UNSET = -1 };
 
 #define SETTING_TYPE_INT setting_int
 #define SETTING_TYPE_SIZE setting_size
@@ -30,9 +42,11 @@ typedef struct text_list setting_list;
 #define SETTING_TYPE_STR setting_str
 #define SETTING_TYPE_CHOICE setting_str
 #define SETTING_TYPE_PATH setting_str
+#define SETTING_TYPE_MODE setting_mode
 #define SETTING_TYPE_LIST setting_list
-#define SETTING_TYPE_PAIRS setting_list
+#define SETTING_TYPE_MAP setting_list
 #define SETTING_TYPE_PATHS setting_list
+#define SETTING_TYPE_CIDRS setting_cidrs
 
 enum setting_type {
 	SETTING_INT,
@@ -41,9 +55,11 @@ enum setting_type {
 	SETTING_STR,
 	SETTING_CHOICE,
 	SETTING_PATH,
+	SETTING_MODE,
 	SETTING_LIST,
-	SETTING_PAIRS,
+	SETTING_MAP,
 	SETTING_PATHS,
+	SETTING_CIDRS,
 };
 
 enum server_setting {
@@ -115,10 +131,14 @@ int setting_find(const struct setting *table, size_t n, const char *name);
 
 bool setting_is_list(const struct setting *row);
 
+/* Whether a text for the row may be several, with commas between them. */
+bool setting_has_commas(const struct setting *row);
+
 /*
  * Sets the member of `settings` (the struct of the row's table) from text. A list gets
- * one more item, or is emptied first when `replace` is set. The text is copied into the
- * arena. Returns NULL, or what is wrong with it: "not a whole number from 1 to 4096".
+ * one more item, or those between commas, or is emptied first when `replace` is set.
+ * The text is copied into the arena. Returns NULL, or what is wrong with it: "not a
+ * whole number from 1 to 4096".
  */
 const char *setting_parse(const struct setting *row, void *settings, const char *text,
 	bool replace, struct arena *memory);
@@ -126,7 +146,7 @@ const char *setting_parse(const struct setting *row, void *settings, const char 
 /* What a value must be: "a whole number from 1 to 4096". */
 const char *setting_demand(const struct setting *row, struct arena *memory);
 
-/* Empties a list, unsets a text. */
+/* Empties a list, unsets a text or a mode. */
 void setting_clear(const struct setting *row, void *settings);
 
 /* Makes the member of `to` the same as that of `from`. */

@@ -308,6 +308,8 @@ static const struct {
 		"conf.d/x.conf:1: bind: 8000 is not a text or a list of texts\n"
 		"conf.d/x.conf:2: raw_env: \"C\" is not of the form NAME=VALUE\n"
 		"conf.d/x.conf:5: params: 1 is not of the form NAME=VALUE\n" },
+	{ "raw_env = { A = 1;\nB = { C = 1; }; };\n",
+		"conf.d/x.conf:2: raw_env: B: a group is not a text\n" },
 	{ "workers = ;\n", "conf.d/x.conf:1: syntax error\n" },
 	{ "workers = 1;\nworkers = 2;\n", "conf.d/x.conf:2: duplicate setting name\n" },
 	{ "workers = 1;\n",
@@ -408,6 +410,27 @@ START_TEST(short_file_is_one_application)
 	ck_assert_str_eq(c->server.loglevel, "debug");
 	ck_assert_str_eq(app->origins[APP_workers].source, "conf.d/x.conf");
 	ck_assert_uint_eq(app->origins[APP_body_buffer_size].line, 2);
+	config_free(c);
+}
+END_TEST
+
+START_TEST(maps_may_be_groups)
+{
+	write_file("conf.d/x.conf",
+		"target = \"a:b\"; raw_env: { A = \"b=c\"; B = 5; C = true; };\n"
+		"params: { };\npythonpath = \"lib,/lib\";\n");
+	struct config *c = load_good("alicorn -c conf.d/x.conf");
+	const struct app_settings *app = &c->apps[0];
+	char room[64];
+
+	ck_assert_uint_eq(app->raw_env.n, 3);
+	ck_assert_str_eq(app->raw_env.items[0], "A=b=c");
+	ck_assert_str_eq(app->raw_env.items[1], "B=5");
+	ck_assert_str_eq(app->raw_env.items[2], "C=true");
+	ck_assert_uint_eq(app->params.n, 0);
+	ck_assert_uint_eq(app->pythonpath.n, 2);
+	ck_assert_str_eq(
+		app->pythonpath.items[0], here("~/conf.d/lib", room, sizeof room));
 	config_free(c);
 }
 END_TEST
@@ -573,6 +596,7 @@ config_suite(void)
 	tcase_add_loop_test(t, bad_files_are_refused, 0, ROWS(bad_files));
 	tcase_add_test(t, files_must_be_there);
 	tcase_add_test(t, short_file_is_one_application);
+	tcase_add_test(t, maps_may_be_groups);
 	tcase_add_test(t, applications_inherit_the_top);
 	tcase_add_test(t, target_replaces_that_of_one_application);
 	tcase_add_test(t, files_include_others);

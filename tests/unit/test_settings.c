@@ -119,6 +119,94 @@ START_TEST(lists_grow_and_are_replaced)
 }
 END_TEST
 
+/* ---- Types that few rows have ---- */
+
+struct sample {
+	setting_mode mode;
+	setting_cidrs trusted;
+	setting_list names, map;
+};
+
+#define SAMPLE(name_, type_, value_) \
+	{ \
+		.name = #name_, .type = SETTING_##type_, \
+		.offset = offsetof(struct sample, name_), .value = value_ \
+	}
+
+static const struct setting sample_table[] = {
+	SAMPLE(mode, MODE, "MODE"),
+	SAMPLE(trusted, CIDRS, "ADDRESS,..."),
+	SAMPLE(names, LIST, "NAME,..."),
+	SAMPLE(map, MAP, "NAME=VALUE"),
+};
+
+enum { SAMPLES = sizeof sample_table / sizeof sample_table[0] };
+
+static const struct {
+	const char *name, *text;
+	const char *results[3];
+	const char *reason;
+} samples[] = {
+	{ "mode", "0660", { "0660" }, NULL },
+	{ "mode", "22", { "0022" }, NULL },
+	{ "mode", "0o7", { "0007" }, NULL },
+	{ "mode", "7777", { "7777" }, NULL },
+	{ "mode", "", { NULL }, "not an octal mode, such as \"0660\"" },
+	{ "mode", "0668", { NULL }, "not an octal mode, such as \"0660\"" },
+	{ "mode", "17777", { NULL }, "not an octal mode, such as \"0660\"" },
+	{ "mode", "u+x", { NULL }, "not an octal mode, such as \"0660\"" },
+	{ "trusted", "*", { "*" }, NULL },
+	{ "trusted", "", { NULL }, NULL },
+	{ "trusted", "127.0.0.1, 10.0.0.0/8", { "127.0.0.1", "10.0.0.0/8" }, NULL },
+	{ "trusted", "::1,", { "::1" }, NULL },
+	{ "trusted", "ten", { NULL },
+		"not an address, a network such as 10.0.0.0/8, or *" },
+	{ "trusted", "::1,ten", { "::1" },
+		"not good: \"ten\" is not an address, a network such as 10.0.0.0/8, "
+		"or *" },
+	{ "names", "A", { "A" }, NULL },
+	{ "names", "A,B,,C", { "A", "B", "C" }, NULL },
+	{ "map", "A=1,2", { "A=1,2" }, NULL },
+	{ "map", "A", { NULL }, "not of the form NAME=VALUE" },
+};
+
+START_TEST(samples_are_parsed)
+{
+	struct sample sample = { .mode = MODE_UNSET };
+	struct arena memory = { 0 };
+	const struct setting *row =
+		&sample_table[setting_find(sample_table, SAMPLES, samples[_i].name)];
+
+	ck_assert_pstr_eq(setting_parse(row, &sample, samples[_i].text, true, &memory),
+		samples[_i].reason);
+	for (size_t i = 0; i < 3; i++)
+		assert_value(row, &sample, i, samples[_i].results[i]);
+	ck_assert_int_eq(sample.trusted.texts.n > 0, sample.trusted.networks != NULL);
+	arena_release(&memory);
+}
+END_TEST
+
+START_TEST(what_is_cleared_is_not_set)
+{
+	struct sample sample = { 0 };
+	struct arena memory = { 0 };
+
+	for (size_t i = 0; i < SAMPLES; i++) {
+		setting_clear(&sample_table[i], &sample);
+		assert_value(&sample_table[i], &sample, 0, NULL);
+	}
+	ck_assert_int_eq(sample.mode, MODE_UNSET);
+	ck_assert_pstr_eq(
+		setting_parse(&sample_table[1], &sample, "::1", false, &memory), NULL);
+	ck_assert_pstr_eq(
+		setting_parse(&sample_table[1], &sample, "*", false, &memory), NULL);
+	ck_assert_uint_eq(sample.trusted.texts.n, 2);
+	ck_assert_uint_eq(sample.trusted.networks[0].bits, 128);
+	ck_assert_uint_eq(sample.trusted.networks[1].bits, 0);
+	arena_release(&memory);
+}
+END_TEST
+
 START_TEST(names_are_found)
 {
 	ck_assert_int_eq(setting_find(app_table, APP_SETTINGS, "bind"), APP_bind);
@@ -170,6 +258,9 @@ settings_suite(void)
 		t, values_are_parsed, 0, (int)(sizeof values / sizeof values[0]));
 	tcase_add_test(t, choices_are_of_the_table);
 	tcase_add_test(t, lists_grow_and_are_replaced);
+	tcase_add_loop_test(
+		t, samples_are_parsed, 0, (int)(sizeof samples / sizeof samples[0]));
+	tcase_add_test(t, what_is_cleared_is_not_set);
 	tcase_add_test(t, names_are_found);
 	tcase_add_test(t, all_are_in_the_manual);
 	suite_add_tcase(s, t);
