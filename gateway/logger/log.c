@@ -9,14 +9,19 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "gateway/logger/syslog.h"
+
 enum { LOG_LINE = 8192, LOG_ESCAPE = 4 };
 
-static const char *const level_names[] = {
-	[LOG_LEVEL_CRITICAL] = "CRITICAL",
-	[LOG_LEVEL_ERROR] = "ERROR",
-	[LOG_LEVEL_WARNING] = "WARNING",
-	[LOG_LEVEL_INFO] = "INFO",
-	[LOG_LEVEL_DEBUG] = "DEBUG",
+static const struct {
+	const char *name;
+	enum syslog_severity severity;
+} levels[] = {
+	[LOG_LEVEL_CRITICAL] = { "CRITICAL", SYSLOG_CRITICAL },
+	[LOG_LEVEL_ERROR] = { "ERROR", SYSLOG_ERROR },
+	[LOG_LEVEL_WARNING] = { "WARNING", SYSLOG_WARNING },
+	[LOG_LEVEL_INFO] = { "INFO", SYSLOG_INFO },
+	[LOG_LEVEL_DEBUG] = { "DEBUG", SYSLOG_DEBUG },
 };
 
 static int fd = STDERR_FILENO;
@@ -71,8 +76,8 @@ log_reopen(void)
 bool
 log_level_parse(const char *name, enum log_level *level)
 {
-	for (size_t i = 0; i < sizeof(level_names) / sizeof(level_names[0]); i++) {
-		if (strcasecmp(name, level_names[i]) == 0) {
+	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
+		if (strcasecmp(name, levels[i].name) == 0) {
 			*level = (enum log_level)i;
 			return true;
 		}
@@ -110,7 +115,7 @@ write_prefix(char *out, size_t size, enum log_level level)
 		strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S %z", &tm) == 0)
 		when[0] = '\0';
 	int n = snprintf(
-		out, size, "[%s] [%d] [%s] ", when, (int)getpid(), level_names[level]);
+		out, size, "[%s] [%d] [%s] ", when, (int)getpid(), levels[level].name);
 	return n > 0 ? (size_t)n : 0;
 }
 
@@ -144,12 +149,15 @@ log_vline(enum log_level level, const char *format, va_list args)
 	if (!log_enabled(level))
 		return;
 	vsnprintf(text, sizeof(text), format, args);
-	size_t n = write_prefix(line, sizeof(line), level);
-	n += write_escaped(line + n, sizeof(line) - 1 - n, text);
+	size_t prefix = write_prefix(line, sizeof(line), level);
+	size_t n =
+		prefix + write_escaped(line + prefix, sizeof(line) - 1 - prefix, text);
 	line[n++] = '\n';
 	/* Where the log takes nothing there is no place left to say so. */
 	while (write(fd, line, n) == -1 && errno == EINTR)
 		;
+	syslog_send(SYSLOG_ERROR_LOG, levels[level].severity,
+		slice_of(line + prefix, n - 1 - prefix));
 	errno = saved;
 }
 
