@@ -68,7 +68,7 @@ arena_reset(struct arena *a)
 char *
 arena_bytes(struct arena *a, size_t n)
 {
-	if (n > a->left) {
+	if (n > a->left || a->chunks == NULL) {
 		struct arena_chunk *chunk =
 			add_chunk(a, n > ARENA_CHUNK ? n : ARENA_CHUNK);
 		if (chunk == NULL)

@@ -52,8 +52,9 @@ begin(struct al_request *req, int64_t length)
 
 	if (req->response.length >= 0)
 		length = req->response.length;
-	else if (status == 204 || status == 304)
-		length = -1;
+	else if (status == 204 || status == 304 || (req->is_head && length == 0))
+		length = -1; /* to HEAD an application may write nothing: that says
+				nothing */
 	*reply = (struct http1_reply){
 		.framing = HTTP1_NO_BODY,
 		.http10 = req->head.minor == 0,
