@@ -6,6 +6,8 @@
 
 #include "gateway/config/sources.h"
 #include "gateway/config/text.h"
+#include "protocols/access_format.h"
+#include "protocols/syslog.h"
 
 /* How the source of a value calls the setting. */
 static const char *
@@ -209,6 +211,35 @@ check_unique(struct load *l, const struct app_settings *app)
 	}
 }
 
+/* ---- Logs ---- */
+
+/* `reason` is what is wrong with a text; NULL: nothing. */
+static void
+check_text(struct load *l, struct section s, size_t row, const char *reason)
+{
+	const struct setting *setting = &s.table[row];
+	const setting_str *text =
+		(const void *)((const char *)s.settings + setting->offset);
+
+	if (reason != NULL)
+		load_fault(l, &s.origins[row], "%s: \"%s\": %s",
+			label(l, setting, &s.origins[row]), *text, reason);
+}
+
+static void
+check_logs(struct load *l, struct server_settings *server)
+{
+	struct syslog_address address;
+
+	check_text(l, server_section(server), SERVER_syslog_addr,
+		syslog_parse(&address, server->syslog_addr));
+	for (size_t i = 0; i < l->config->n_apps; i++) {
+		struct app_settings *app = &l->config->apps[i];
+		check_text(l, app_section(app), APP_access_log_format,
+			access_format_check(app->access_log_format));
+	}
+}
+
 void
 check_config(struct load *l)
 {
@@ -220,6 +251,7 @@ check_config(struct load *l)
 		check_target(l, &c->apps[i]);
 		check_addresses(l, &c->apps[i]);
 	}
+	check_logs(l, &c->server);
 	if (load_failed(l))
 		return;
 	for (size_t i = 0; i < c->n_apps; i++)
