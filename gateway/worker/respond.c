@@ -58,10 +58,15 @@ call_application(struct conn *c)
 	result = self.app.binding->handle(self.app.instance, req);
 	req->in_handle = false;
 	leave_slot();
-	if (result == AL_PENDING && !req->finished)
+	if (result == AL_PENDING && !req->finished && req->pending != NULL)
 		return WANT_EVENT;
-	if (result == AL_PENDING)
+	if (result == AL_PENDING && req->finished)
 		return finish(c, req->result, req->error_status);
+	if (result == AL_PENDING) {
+		al_log(req, AL_LOG_ERROR,
+			"AL_PENDING was returned without al_pending()");
+		result = AL_ERROR;
+	}
 	return finish(c, (enum al_result)result, 0);
 }
 
