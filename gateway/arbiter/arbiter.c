@@ -172,21 +172,27 @@ give_up(struct arbiter *a, enum exit_status status)
 	stop(a, STOP_QUICK, "giving up");
 }
 
-/* A child failed before it served for a second. At a reload the new generation is given
- * up; at the first start everything is, at once or in the end; later others are
- * started, with patience. */
+/* A child died that nobody had told to. At a reload the new generation is given up; at
+ * the first start everything is, in the end; later others are started, with patience.
+ */
 static void
-judge_failure(struct arbiter *a, struct child *child, const char *reason)
+judge_death(struct arbiter *a, const struct child *child, uint64_t now)
 {
 	struct pool *pool = child->pool;
+	char reason[512];
 
-	if (a->stop != STOP_NO)
+	if (a->stop != STOP_NO || child->state == CHILD_STOPPING)
 		return;
 	if (reload_is_coming(&a->reload, pool)) {
+		snprintf(reason, sizeof(reason), "%s died", child_text(child));
 		reload_fail(&a->reload, reason);
 		return;
 	}
-	pool_back_off(pool, &a->family, child->started, clock_ms());
+	if (!child_failed(child, now)) {
+		pool_recovered(pool);
+		return;
+	}
+	pool_back_off(pool, &a->family, child->started, now);
 	if (pool->was_ready || ++pool->boot_deaths < (unsigned)pool->app->boot_attempts)
 		return;
 	log_critical("%s: %u processes died before one was ready", pool->app->name,
@@ -208,7 +214,7 @@ heard_failed(struct arbiter *a, struct child *child, struct slice payload)
 	char reason[512];
 
 	snprintf(reason, sizeof(reason), "%s cannot load %s: %" SLICE_FMT,
-		child_text(child), child->pool->heritage.target, SLICE_ARG(payload));
+		child_text(child), child->pool->app->what.text, SLICE_ARG(payload));
 	child->explained = true;
 	if (a->stop != STOP_NO || child->state == CHILD_STOPPING)
 		return;
@@ -260,18 +266,10 @@ hear_child(struct arbiter *a, struct child *child)
 static void
 bury(struct arbiter *a, struct child *child, int status, const struct rusage *used)
 {
-	char reason[512];
-
 	hear_child(a, child); /* its last words may say why */
 	uint64_t now = clock_ms();
 	obituary_log(child, status, used, now);
-	if (child_failed(child, now)) {
-		snprintf(
-			reason, sizeof(reason), "%s died too early", child_text(child));
-		judge_failure(a, child, reason);
-	} else if (child->state != CHILD_STOPPING) {
-		pool_recovered(child->pool);
-	}
+	judge_death(a, child, now);
 	child_free(&a->family, child);
 }
 

@@ -80,7 +80,7 @@ keep_own_descriptors(const struct pool *pool, const struct heritage *h)
 	int *kept = calloc(h->n_listeners + 3, sizeof(*kept));
 
 	if (kept == NULL)
-		_exit(EXIT_BOOT);
+		exit(EXIT_BOOT);
 	kept[n++] = log_fd();
 	kept[n++] = h->channel;
 	kept[n++] = pool->socket;
@@ -108,8 +108,7 @@ live(const struct family *f, const struct child *child, int channel)
 	sigemptyset(&none);
 	signals_unblock(&none);
 
-	if (heritage.server->proc_name != NULL)
-		title_name(heritage.server->proc_name);
+	title_name(heritage.server->proc_name);
 	title_set("%s %s", pool->kind->name, pool->app->name);
 	exit(pool->kind->run(f, pool, &heritage));
 }

@@ -13,6 +13,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "gateway/logger/log.h"
+
 enum { RETRY_MS = 1000, PORT_TEXT = 8 };
 
 struct listening {
@@ -260,8 +262,10 @@ open_patiently(const struct address *address, unsigned attempts, const char **re
 	int fd;
 
 	while ((fd = kinds[address->kind].open(address, reason)) == -1 &&
-		errno == EADDRINUSE && --attempts > 0)
+		errno == EADDRINUSE && --attempts > 0) {
+		log_warning("%s; tried again in a second", *reason);
 		poll(NULL, 0, RETRY_MS);
+	}
 	return fd;
 }
 

@@ -66,7 +66,7 @@ use_log(const struct server_settings *server)
 static void
 use_title(const struct server_settings *server)
 {
-	title_name(server->proc_name != NULL ? server->proc_name : "alicorn");
+	title_name(server->proc_name);
 	title_set("arbiter");
 }
 

@@ -10,7 +10,8 @@
 static char *area;
 static size_t area_size;
 
-static const char *program = "alicorn";
+static const char usual_name[] = "alicorn";
+static const char *program = usual_name;
 
 /* The copies live as long as the program; kept here so that a leak check finds them. */
 __attribute__((used)) static char **arguments, **environment;
@@ -59,7 +60,7 @@ title_init(int argc, char **argv)
 void
 title_name(const char *name)
 {
-	program = name;
+	program = name != NULL ? name : usual_name;
 }
 
 void

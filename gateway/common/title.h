@@ -9,7 +9,8 @@
  * copy of argv. */
 char **title_init(int argc, char **argv);
 
-/* The name before the colon; "alicorn" at first. */
+/* The name before the colon; "alicorn" at first, and for NULL. The text is not copied.
+ */
 void title_name(const char *name);
 
 void title_set(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -90,6 +90,17 @@ say_nothing(void)
 	return serve();
 }
 
+/* The first one is never ready; the others were for a while. */
+static int
+be_fickle(void)
+{
+	if (stage->stuck++ == 0)
+		return serve();
+	channel_send(&channel, MESSAGE_READY, SLICE(""));
+	poll(NULL, 0, 1100);
+	return 7;
+}
+
 static int
 crash(void)
 {
@@ -153,6 +164,7 @@ static const struct {
 	{ "fail", fail_to_load },
 	{ "die", die },
 	{ "mute", say_nothing },
+	{ "fickle", be_fickle },
 	{ "crash", crash },
 	{ "deaf", be_deaf },
 	{ "answer", be_stuck_but_answer },
@@ -242,7 +254,7 @@ make_config(void)
 	c->apps = app;
 	c->n_apps = 1;
 	app->name = "shop";
-	app->what.spec = copy(memory, stage->behaviour);
+	app->what.text = app->what.spec = copy(memory, stage->behaviour);
 	if (stage->command[0] != '\0') {
 		const char **words = take_zeroed(memory, 4 * sizeof(*words));
 		words[0] = "/bin/sh";

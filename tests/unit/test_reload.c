@@ -66,10 +66,12 @@ END_TEST
 
 static const struct {
 	const char *behaviour, *reason;
+	int boot_timeout;
 } bad_workers[] = {
-	{ "fail", "cannot load fail: no such module; generation 1 goes on" },
-	{ "die", "died too early; generation 1 goes on" },
-	{ "mute", "died too early; generation 1 goes on" },
+	{ "fail", "cannot load fail: no such module; generation 1 goes on", 60 },
+	{ "die", "died; generation 1 goes on", 60 },
+	{ "mute", "died; generation 1 goes on", 1 },
+	{ "fickle", "died; generation 1 goes on", 60 },
 };
 
 START_TEST(reload_of_a_bad_application)
@@ -80,7 +82,7 @@ START_TEST(reload_of_a_bad_application)
 	int n = stage_children(before);
 	strcpy(stage->behaviour, bad_workers[_i].behaviour);
 	snprintf(stage->bind[1], STAGE_NAME, "unix:%.64s/socket", stage_folder);
-	stage->boot_timeout = 1;
+	stage->boot_timeout = bad_workers[_i].boot_timeout;
 	stage_tell(SIGHUP);
 	stage_wait_log(bad_workers[_i].reason, 1);
 	stage_wait(access(stage->bind[1] + strlen("unix:"), F_OK) == -1);
