@@ -181,7 +181,7 @@ int al_start(struct al_request *req, const char *status,
  * copied and sent later. Waits only when more than `response_buffer_size` bytes are
  * queued, and never for event-driven bindings (see al_queued). Bytes beyond
  * Content-Length are dropped and logged once. Returns 0, or -1 when the client has gone
- * (EPIPE, ETIMEDOUT) or al_start was not called (EINVAL).
+ * or takes nothing (EPIPE), or al_start was not called (EINVAL).
  */
 int al_write(struct al_request *req, const void *data, size_t n);
 
