@@ -147,7 +147,7 @@ INSTALLED = 755:$(BUILD)/alicorn:bin/alicorn 644:gateway/alicorn.h:include/alico
 	$(foreach b,$(BINDINGS),644:$(BUILD)/$(b).so:lib/alicorn/$(b).so) \
 	$(foreach m,$(wildcard docs/*.[1-8]),644:$(m):share/man/man$(subst .,,$(suffix \
 		$(m)))/$(notdir $(m))) \
-	$(shell find conf.d -type f -not -name '*.pyc' -printf '%m:%p:share/alicorn/%p ')
+	$(shell find conf.d -type f -not -name '*.pyc' -not -path '*/run' -printf '%m:%p:share/alicorn/%p ')
 each_installed = @set -e; for row in $(INSTALLED); do \
 	IFS=: read -r mode from to <<<"$$row"; $(1); done
 
