@@ -243,7 +243,7 @@ START_TEST(fields_become_variables)
 		"GET / HTTP/1.1\r\nHost: a\r\nuser-AGENT:  curl "
 		"\t\r\nX-One.two!:\t1\r\n"
 		"Accept:\r\nConnection: close, x\r\nUpgrade: h2c\r\nx: \t \r\n"
-		"Expect: 100-continue\r\nX-Forwarded-For: 1.2.3.4\r\n\r\n");
+		"Expect: 100-continue\r\nX-Forwarded-For: 1.2.3.4\r\naz-AZ: 2\r\n\r\n");
 	IS("HTTP_USER_AGENT", "curl");
 	IS("HTTP_X_ONE.TWO!", "1");
 	IS("HTTP_ACCEPT", "");
@@ -252,6 +252,7 @@ START_TEST(fields_become_variables)
 	IS("HTTP_X", "");
 	IS("HTTP_EXPECT", "100-continue");
 	IS("HTTP_X_FORWARDED_FOR", "1.2.3.4");
+	IS("HTTP_AZ_AZ", "2");
 	stop(&p);
 }
 END_TEST
@@ -296,6 +297,7 @@ START_TEST(repeated_fields_are_joined)
 	IS("HTTP_ACCEPT", "b, d , e");
 	IS("HTTP_COOKIE", "c=1; f=2; g");
 	IS("HTTP_X_B", "9");
+	IS("REQUEST_METHOD", "GET");
 	stop(&p);
 	play(&p, "GET / HTTP/1.1\r\nHost: a\r\nX:\r\nX:\r\n\r\n");
 	IS("HTTP_X", ", ");
@@ -397,6 +399,7 @@ START_TEST(paths_are_decoded_once)
 		{ "/%4", "/%4" },
 		{ "/%zz%41", "/%zzA" },
 		{ "%41", "A" },
+		{ "%0a%01%F0", "\n\x01\xf0" },
 		{ "", "" },
 	};
 
@@ -405,6 +408,10 @@ START_TEST(paths_are_decoded_once)
 		size_t n = cgi_decode_path(out, slice_str(rows[i].in));
 		ck_assert(slice_eq(slice_of(out, n), slice_str(rows[i].out)));
 	}
+	/* What stands behind the path is not a part of it. */
+	char out[8];
+	ck_assert_uint_eq(cgi_decode_path(out, slice_of("a%41", 3)), 3);
+	ck_assert_mem_eq(out, "a%4", 3);
 }
 END_TEST
 

@@ -338,6 +338,55 @@ START_TEST(one_decoder_reads_many_requests)
 }
 END_TEST
 
+static int
+decode_text(const char *text, size_t n)
+{
+	struct http1_field fields[100];
+	struct http1_head head = { .fields = fields };
+	struct http1_decoder d;
+
+	http1_decoder_init(&d, &usual_limits);
+	return http1_decode_head(&d, slice_of(text, n), &head);
+}
+
+/* Every byte, in the middle of the method, the target, a name, a value and a host. */
+START_TEST(bytes_are_allowed_where_they_are)
+{
+	static const char tchar[] =
+		"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	static const char host[] = "!$&'()*+,;=-._~0123456789abcdefghijklmnopqrstuvwxyz"
+				   "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	char text[] = "G_T /a_b HTTP/1.1\r\nHost: a_b\r\nX_Y: a_b\r\n\r\n";
+	enum { METHOD = 1, TARGET = 6, HOST = 26, NAME = 31, VALUE = 36 };
+	const size_t n = sizeof(text) - 1;
+
+	for (int c = 0; c < 256; c++) {
+		bool token = c != 0 && strchr(tchar, c) != NULL;
+		bool visible = c > ' ' && c < 0x7f && c != '#' && c != '%';
+		bool in_host = c != 0 && strchr(host, c) != NULL;
+		bool in_value = c == '\t' || (c >= ' ' && c != 0x7f);
+		text[METHOD] = (char)c;
+		int status = c == 'E' ? (int)n : token ? -501 : -400;
+		ck_assert_int_eq(decode_text(text, n), status);
+		text[METHOD] = 'E';
+		text[TARGET] = (char)c;
+		ck_assert_int_eq(decode_text(text, n), visible ? (int)n : -400);
+		text[TARGET] = '_';
+		text[HOST] = (char)c;
+		ck_assert_int_eq(decode_text(text, n), in_host ? (int)n : -400);
+		text[HOST] = '_';
+		text[NAME] = (char)c;
+		ck_assert_int_eq(
+			decode_text(text, n), token || c == ':' ? (int)n : -400);
+		text[NAME] = '_';
+		text[VALUE] = (char)c;
+		ck_assert_int_eq(decode_text(text, n), in_value ? (int)n : -400);
+		text[VALUE] = '_';
+	}
+}
+END_TEST
+
 /* What the worker keeps are places in its own buffer, so that they can be ended there.
  */
 START_TEST(all_slices_lie_in_the_input)
@@ -369,6 +418,7 @@ http1_suite(void)
 	tcase_add_test(tests, a_wrong_expectation_is_found);
 	tcase_add_test(tests, a_dripped_head_is_scanned_once);
 	tcase_add_test(tests, one_decoder_reads_many_requests);
+	tcase_add_test(tests, bytes_are_allowed_where_they_are);
 	tcase_add_test(tests, all_slices_lie_in_the_input);
 	suite_add_tcase(suite, tests);
 	return suite;

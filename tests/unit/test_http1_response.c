@@ -227,7 +227,7 @@ START_TEST(heads_are_encoded)
 }
 END_TEST
 
-START_TEST(own_fields_of_an_application_win)
+START_TEST(what_an_application_says_wins)
 {
 	struct http1_response r = response_of("418 I'm a teapot");
 	struct http1_reply reply = {
@@ -240,6 +240,9 @@ START_TEST(own_fields_of_an_application_win)
 		"beforeHTTP/1.1 418 I'm a teapot\r\nServer: mine\r\nDate: "
 		"then\r\n\r\n");
 	http1_response_release(&r);
+	r = response_of("200 Fine");
+	check_head(&r, &reply,
+		"beforeHTTP/1.1 200 Fine\r\nServer: alicorn\r\nDate: now\r\n\r\n");
 	r = response_of("299");
 	check_head(&r, &reply,
 		"beforeHTTP/1.1 299 Unknown\r\nServer: alicorn\r\nDate: now\r\n\r\n");
@@ -339,7 +342,7 @@ response_suite(void)
 	tcase_add_test(tests, a_second_status_empties_the_response);
 	tcase_add_test(tests, too_many_fields_are_out_of_memory);
 	tcase_add_test(tests, heads_are_encoded);
-	tcase_add_test(tests, own_fields_of_an_application_win);
+	tcase_add_test(tests, what_an_application_says_wins);
 	tcase_add_test(tests, a_head_that_does_not_fit_fails);
 	tcase_add_test(tests, reasons);
 	tcase_add_test(tests, responses_without_a_body);
