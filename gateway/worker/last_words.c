@@ -17,6 +17,7 @@ struct answer {
 	unsigned status;
 	char text[ANSWER_BYTES];
 	size_t len;
+	size_t head_len; /* of it, for a HEAD request */
 };
 
 /* Made before anything goes wrong: a signal handler only sends them. */
@@ -35,6 +36,7 @@ static pid_t armed;
 static void
 prepare(struct answer *a)
 {
+	a->head_len = http1_error_response(a->text, sizeof(a->text), a->status, true);
 	a->len = http1_error_response(a->text, sizeof(a->text), a->status, false);
 }
 
@@ -67,7 +69,9 @@ answer_all(const struct answer *a)
 		if (c->req->begun)
 			reset_unframed(c);
 		else
-			send(c->watch.fd, a->text, a->len, MSG_DONTWAIT | MSG_NOSIGNAL);
+			send(c->watch.fd, a->text,
+				c->req->is_head ? a->head_len : a->len,
+				MSG_DONTWAIT | MSG_NOSIGNAL);
 	}
 }
 

@@ -108,7 +108,7 @@ next_request(struct conn *c)
 		return conn_move(c, CONN_IDLE);
 	}
 	/* A client may have sent more before it saw that this is the last response. */
-	bool linger = c->linger || self.draining || request_has_input(c->req);
+	bool linger = c->linger || self.leaving || request_has_input(c->req);
 	if (!linger || self.settings->linger_timeout == 0)
 		return WANT_CLOSE;
 	shutdown(c->watch.fd, SHUT_WR);

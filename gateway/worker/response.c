@@ -70,7 +70,7 @@ begin(struct al_request *req, int64_t length)
 		c->keep_alive =
 			false; /* HTTP/1.0: the end of the connection ends the body */
 	}
-	c->keep_alive = c->keep_alive && !req->response.close && !self.draining;
+	c->keep_alive = c->keep_alive && !req->response.close && !self.leaving;
 	reply->keep_alive = c->keep_alive;
 	buffer_reset(&head_bytes);
 	http1_encode_head(&head_bytes, &req->response, reply);

@@ -5,6 +5,7 @@
 #ifndef WORKER_SELF_H
 #define WORKER_SELF_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -25,7 +26,10 @@ struct worker {
 	struct http1_limits limits;
 	struct conn *conns; /* all of them, a list */
 	size_t n_conns;
-	bool draining; /* finishes what it has, takes nothing new */
+	/* Told to stop, perhaps in the middle of a request; draining begins when the
+	 * loop hears of it: then it finishes what it has and takes nothing new. */
+	volatile sig_atomic_t leaving;
+	bool draining;
 	char date[32]; /* of the Date field, for the second date_at */
 	uint64_t date_at;
 };

@@ -32,7 +32,7 @@ drain(void)
 {
 	if (self.draining)
 		return;
-	self.draining = true;
+	self.leaving = self.draining = true;
 	atomic_store(&self.slot->state, SLOT_DRAINING);
 	accept_stop();
 	conns_drain();
@@ -65,6 +65,7 @@ on_signal(int number)
 	unsigned char byte = (unsigned char)number;
 	int saved = errno;
 
+	self.leaving |= number == SIGTERM;
 	(void)!write(signal_pipe[1], &byte, 1);
 	errno = saved;
 }
