@@ -20,7 +20,7 @@ static struct acceptor *acceptors;
 static size_t n_acceptors;
 static bool wanted; /* between accept_start and accept_stop */
 static bool accepting; /* the sockets are in the epoll set */
-static struct timer pause; /* runs after an error that passes by itself */
+static struct timer retry; /* runs after an error that passes by itself */
 
 /* The client had gone again before it was accepted (accept(2)): go on with the next. */
 static bool
@@ -55,7 +55,7 @@ accept_one(const struct acceptor *a)
 		return true;
 	log_error("accept on %s: %s; pausing for %d ms", a->listener->address.text,
 		strerror(errno), PAUSE_MS);
-	(void)timer_set(&self.loop.timers, &pause, self.loop.now + PAUSE_MS);
+	(void)timer_set(&self.loop.timers, &retry, self.loop.now + PAUSE_MS);
 	return false;
 }
 
@@ -82,7 +82,7 @@ accept_init(void)
 	if (acceptors == NULL)
 		return -1;
 	n_acceptors = h->n_listeners;
-	pause.fn = on_pause_over;
+	retry.fn = on_pause_over;
 	for (size_t i = 0; i < n_acceptors; i++) {
 		acceptors[i].listener = h->listeners[i];
 		watch_init(&acceptors[i].watch, h->listeners[i]->fd, on_listener);
@@ -94,7 +94,7 @@ void
 accept_adjust(void)
 {
 	size_t most = (size_t)self.settings->worker_connections;
-	bool now = wanted && self.n_conns < most && pause.at == 0;
+	bool now = wanted && self.n_conns < most && retry.at == 0;
 
 	if (now == accepting)
 		return;
