@@ -178,4 +178,7 @@ size_t http1_chunk_head(char text[HTTP1_CHUNK_HEAD], uint64_t size);
  * length. */
 size_t http1_error_response(char *text, size_t room, unsigned status, bool is_head);
 
+/* The length of its body, where it has one. */
+size_t http1_error_body(unsigned status);
+
 #endif

@@ -217,6 +217,12 @@ http1_chunk_head(char text[HTTP1_CHUNK_HEAD], uint64_t size)
 }
 
 size_t
+http1_error_body(unsigned status)
+{
+	return sizeof("502 \n") - 1 + strlen(http1_reason(status));
+}
+
+size_t
 http1_error_response(char *text, size_t room, unsigned status, bool is_head)
 {
 	struct pen pen = { .at = text, .end = text + room };
@@ -224,7 +230,7 @@ http1_error_response(char *text, size_t room, unsigned status, bool is_head)
 
 	put_status_line(&pen, status, (struct slice){ 0 });
 	put(&pen, SLICE("Content-Type: text/plain\r\nContent-Length: "));
-	put_number(&pen, sizeof("502 \n") - 1 + reason.len);
+	put_number(&pen, http1_error_body(status));
 	put(&pen, SLICE("\r\nConnection: close\r\n\r\n"));
 	if (!is_head) {
 		put_number(&pen, status);

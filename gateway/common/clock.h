@@ -1,4 +1,4 @@
-/* Time for limits: monotonic, in milliseconds; the wall clock may jump. */
+/* Time for limits: monotonic; the wall clock may jump. */
 #ifndef COMMON_CLOCK_H
 #define COMMON_CLOCK_H
 
@@ -12,6 +12,15 @@ clock_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static inline uint64_t
+clock_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
 #endif

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "gateway/logger/log.h"
+#include "gateway/worker/access_log.h"
 #include "gateway/worker/request.h"
 #include "gateway/worker/self.h"
 #include "gateway/worker/steps.h"
@@ -72,6 +73,8 @@ conn_move(struct conn *c, enum conn_state state)
 		log_debug("connection %d: %s -> %s", c->watch.fd, state_names[c->state],
 			state_names[state]);
 	c->state = state;
+	if (state == CONN_HEAD)
+		access_log_begin(c->req);
 	conn_progress(c);
 	return WANT_STEP;
 }
@@ -120,6 +123,8 @@ conn_close(struct conn *c)
 	struct linger reset = { .l_onoff = 1, .l_linger = 0 };
 
 	abort_pending(c);
+	if (conn_is_asked(c))
+		access_log(c->req);
 	conn_drop_request(c);
 	output_release(&c->output);
 	timer_remove(&self.loop.timers, &c->timer);

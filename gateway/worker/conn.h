@@ -63,6 +63,13 @@ void conn_open(
 /* It made progress: the time limit of its state counts anew. */
 void conn_progress(struct conn *c);
 
+/* A request has begun and has not ended yet. */
+static inline bool
+conn_is_asked(const struct conn *c)
+{
+	return c->req != NULL && c->state != CONN_IDLE && c->state != CONN_LINGER;
+}
+
 /* Goes on after the application called al_finish. */
 void conn_resume(struct conn *c);
 

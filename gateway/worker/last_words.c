@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "gateway/logger/log.h"
+#include "gateway/worker/access_log.h"
 #include "gateway/worker/request.h"
 #include "gateway/worker/self.h"
 #include "gateway/worker/worker.h"
@@ -63,16 +64,21 @@ reset_unframed(const struct conn *c)
 static void
 answer_all(const struct answer *a)
 {
+	access_log_last_words();
 	for (const struct conn *c = self.conns; c != NULL; c = c->next) {
-		if (c->req == NULL || c->state == CONN_IDLE || c->state == CONN_LINGER)
+		if (!conn_is_asked(c))
 			continue;
-		if (c->req->begun)
+		if (c->req->begun) {
 			reset_unframed(c);
-		else
+		} else {
 			send(c->watch.fd, a->text,
 				c->req->is_head ? a->head_len : a->len,
 				MSG_DONTWAIT | MSG_NOSIGNAL);
+			response_is_error(c->req, a->status);
+		}
+		access_log(c->req);
 	}
+	access_log_flush();
 }
 
 static bool

@@ -162,6 +162,13 @@ name_from_authority(struct cgi_source *source, struct al_request *req)
 	return source->server_name != NULL && source->server_port != NULL ? 0 : -1;
 }
 
+const char *
+request_peer(struct al_request *req)
+{
+	describe_peer(req->conn);
+	return req->conn->peer_addr;
+}
+
 static int
 make_environ(struct al_request *req)
 {

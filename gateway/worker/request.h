@@ -46,6 +46,8 @@ struct al_request {
 	bool too_long; /* more than Content-Length was written, and logged */
 	bool waiting; /* the client could not take all: drained() is owed */
 
+	uint64_t began_us; /* clock_us() at its first byte, for the access log */
+
 	/* AL_PENDING */
 	bool in_handle; /* handle() has not returned yet */
 	bool finished; /* al_finish was called before that */
@@ -68,11 +70,17 @@ bool request_has_input(const struct al_request *req);
 /* "GET /path HTTP/1.1", cut to the room; for logs. */
 void request_line(const struct al_request *req, char *text, size_t room);
 
+/* The client's address; "" for one of a unix socket. */
+const char *request_peer(struct al_request *req);
+
 /* Ends the response as the application's result says; the connection's keep_alive,
  * linger, cut and broken tell what comes next. */
 void response_finish(struct al_request *req, enum al_result result, int error_status);
 
 /* A short response of our own, when none was begun; else the connection is cut. */
 void response_error(struct al_request *req, unsigned status);
+
+/* Takes note that such a response goes out. */
+void response_is_error(struct al_request *req, unsigned status);
 
 #endif

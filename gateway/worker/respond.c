@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "gateway/common/clock.h"
+#include "gateway/worker/access_log.h"
 #include "gateway/worker/request.h"
 #include "gateway/worker/self.h"
 
@@ -104,6 +105,7 @@ static enum want
 next_request(struct conn *c)
 {
 	if (c->keep_alive) {
+		access_log(c->req);
 		request_reset(c->req);
 		return conn_move(c, CONN_IDLE);
 	}
@@ -111,6 +113,7 @@ next_request(struct conn *c)
 	bool linger = c->linger || self.leaving || request_has_input(c->req);
 	if (!linger || self.settings->linger_timeout == 0)
 		return WANT_CLOSE;
+	access_log(c->req);
 	shutdown(c->watch.fd, SHUT_WR);
 	return conn_move(c, CONN_LINGER);
 }

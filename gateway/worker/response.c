@@ -325,6 +325,21 @@ al_sent(struct al_request *req)
 }
 
 void
+response_is_error(struct al_request *req, unsigned status)
+{
+	req->begun = req->complete = true;
+	req->sent_before = req->conn->output.sent;
+	req->response.status = status;
+	req->body_length = http1_error_body(status);
+	req->reply = (struct http1_reply){
+		.framing = HTTP1_LENGTH,
+		.length = req->body_length,
+	};
+	buffer_reset(&req->response.fields);
+	buffer_reset(&req->gathered);
+}
+
+void
 response_error(struct al_request *req, unsigned status)
 {
 	struct conn *c = req->conn;
@@ -339,7 +354,7 @@ response_error(struct al_request *req, unsigned status)
 		c->cut = req->reply.framing == HTTP1_NO_BODY;
 		return;
 	}
-	req->begun = req->complete = true;
+	response_is_error(req, status);
 	piece.iov_len = http1_error_response(text, sizeof(text), status, req->is_head);
 	if (output_send(&c->output, c->watch.fd, &piece, 1) == OUTPUT_BROKEN)
 		c->broken = true;

@@ -14,6 +14,7 @@
 #include "gateway/common/title.h"
 #include "gateway/logger/log.h"
 #include "gateway/worker/accept.h"
+#include "gateway/worker/access_log.h"
 #include "gateway/worker/conn.h"
 #include "gateway/worker/last_words.h"
 #include "gateway/worker/self.h"
@@ -38,6 +39,24 @@ drain(void)
 	conns_drain();
 }
 
+/* What the application prints goes to the log, wherever that is now. */
+static void
+capture_output(void)
+{
+	if (!self.settings->capture_output)
+		return;
+	dup2(log_fd(), STDOUT_FILENO);
+	dup2(log_fd(), STDERR_FILENO);
+}
+
+static void
+reopen_logs(void)
+{
+	log_reopen();
+	capture_output();
+	access_log_reopen();
+}
+
 static void
 ignore(void)
 {
@@ -49,7 +68,7 @@ static const struct {
 	void (*run)(void);
 } signals[] = {
 	{ SIGTERM, drain },
-	{ SIGUSR1, log_reopen },
+	{ SIGUSR1, reopen_logs },
 	/* Not ignored but handled: what an application starts has the default again. */
 	{ SIGHUP, ignore },
 	{ SIGUSR2, ignore },
@@ -149,6 +168,18 @@ set_up(const struct heritage *h)
 	return 0;
 }
 
+/* Standard output, captured, is written line by line: what is printed shall be seen. */
+static const char *
+open_logs(const struct heritage *h)
+{
+	const char *error = access_log_open(h);
+
+	capture_output();
+	if (h->app->capture_output)
+		setvbuf(stdout, NULL, _IOLBF, 0);
+	return error;
+}
+
 /* The application's surroundings, as its settings say. NULL, or what is wrong. */
 static const char *
 enter(const struct app_settings *s)
@@ -196,6 +227,7 @@ serve(void)
 	while (!self.draining || self.n_conns > 0) {
 		more = iterate(!more);
 		loop_round(&self.loop, more ? 0 : -1);
+		access_log_flush();
 		accept_adjust();
 	}
 }
@@ -210,7 +242,9 @@ worker_run(const struct heritage *h)
 			strerror(errno));
 		return EXIT_BOOT;
 	}
-	error = enter(h->app);
+	error = open_logs(h);
+	if (error == NULL)
+		error = enter(h->app);
 	if (error == NULL)
 		error = app_load(&self.app, h->app->what.binding, h->target);
 	if (error != NULL) {
