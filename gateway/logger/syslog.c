@@ -78,13 +78,21 @@ set_path(struct slice path)
 	return NULL;
 }
 
+/* What would end a tag is replaced in it. */
 static void
 make_tags(const char *prefix)
 {
-	for (size_t i = 0; i < sizeof(log_names) / sizeof(log_names[0]); i++)
-		snprintf(target.tags[i], TAG_BYTES, "alicorn%s%.64s.%s",
-			prefix != NULL ? "." : "", prefix != NULL ? prefix : "",
-			log_names[i]);
+	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ-_./"
+				      "abcdefghijklmnopqrstuvwxyz0123456789";
+
+	for (size_t i = 0; i < sizeof(log_names) / sizeof(log_names[0]); i++) {
+		char *tag = target.tags[i];
+		snprintf(tag, TAG_BYTES, "alicorn%s%.64s.%s", prefix != NULL ? "." : "",
+			prefix != NULL ? prefix : "", log_names[i]);
+		for (tag += strspn(tag, allowed); *tag != '\0';
+			tag += strspn(tag, allowed))
+			*tag = '.';
+	}
 }
 
 const char *
