@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "bindings/python/load.h"
@@ -22,6 +23,15 @@ find_program(char *room, size_t size)
 	return "/usr/bin/python3";
 }
 
+/* What is printed and goes to the log shall be there at once. */
+static bool
+is_captured(void)
+{
+	const char *capture = al_option("capture_output", 0);
+
+	return capture != NULL && strcmp(capture, "true") == 0;
+}
+
 /* Signals are the gateway's: Python installs no handlers of its own. */
 static PyStatus
 initialize(void)
@@ -34,6 +44,8 @@ initialize(void)
 	PyConfig_InitPythonConfig(&config);
 	config.parse_argv = 0;
 	config.install_signal_handlers = 0;
+	if (is_captured())
+		config.buffered_stdio = 0;
 	status = PyConfig_SetBytesArgv(&config, 1, arguments);
 	if (!PyStatus_Exception(status))
 		status = PyConfig_SetBytesString(
