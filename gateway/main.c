@@ -17,11 +17,11 @@ struct arguments {
 };
 
 static struct config *
-reload(void *arg, struct buffer *errors)
+reload(void *arg, const struct config *previous, struct buffer *errors)
 {
 	const struct arguments *a = arg;
 
-	return config_load(a->argc, a->argv, errors, NULL);
+	return config_load(a->argc, a->argv, previous, errors, NULL);
 }
 
 /* The log takes over from stderr here. */
@@ -40,8 +40,17 @@ open_log(const struct config *config)
 	return 0;
 }
 
-static int
-run(struct config *config, struct arguments *arguments)
+/* What is broken and left out; on the terminal too, where the start is watched. */
+static void
+tell_errors(const struct config *config, const struct buffer *errors)
+{
+	if (strcmp(config->server.errorlog, "-") != 0)
+		fwrite(errors->ptr, 1, errors->len, stderr);
+	log_lines(LOG_LEVEL_ERROR, buffer_slice(errors));
+}
+
+static enum exit_status
+run(struct config *config, struct arguments *arguments, const struct buffer *errors)
 {
 	struct arbiter_job job = {
 		.reload = reload,
@@ -54,7 +63,8 @@ run(struct config *config, struct arguments *arguments)
 		config_free(config);
 		return EXIT_CONFIG;
 	}
-	return arbiter_run(config, &job);
+	tell_errors(config, errors);
+	return (enum exit_status)arbiter_run(config, &job);
 }
 
 static void
@@ -96,23 +106,35 @@ static void (*const printed[])(const struct config *, struct buffer *) = {
 	[CONFIG_VERSION] = make_version,
 };
 
+/* A configuration that has broken files is shown without them, but is not good. */
+static enum exit_status
+show(struct config *config)
+{
+	enum exit_status status = config->n_broken > 0 ? EXIT_CONFIG : EXIT_DONE;
+
+	print(printed[config->action], config);
+	config_free(config);
+	return status;
+}
+
 int
 main(int argc, char **argv)
 {
 	struct buffer errors = { 0 };
 	struct arguments arguments = { argc, title_init(argc, argv) };
 	bool usage;
-	struct config *config = config_load(argc, arguments.argv, &errors, &usage);
+	struct config *config =
+		config_load(argc, arguments.argv, NULL, &errors, &usage);
 
-	if (config == NULL) {
+	enum exit_status status = usage ? EXIT_USAGE : EXIT_CONFIG;
+
+	if (config != NULL && config->action == CONFIG_RUN) {
+		status = run(config, &arguments, &errors);
+	} else {
 		fwrite(errors.ptr, 1, errors.len, stderr);
-		buffer_release(&errors);
-		return usage ? EXIT_USAGE : EXIT_CONFIG;
+		if (config != NULL)
+			status = show(config);
 	}
 	buffer_release(&errors);
-	if (config->action == CONFIG_RUN)
-		return run(config, &arguments);
-	print(printed[config->action], config);
-	config_free(config);
-	return EXIT_DONE;
+	return (int)status;
 }

@@ -13,8 +13,9 @@
 /* What the arbiter is given by main, which alone knows both sides. */
 struct arbiter_job {
 	/* Reads the configuration anew, for HUP: NULL and the reasons when it is bad.
-	 */
-	struct config *(*reload)(void *arg, struct buffer *errors);
+	 * With `previous`, which serves, it may also go on, and say what is broken. */
+	struct config *(*reload)(
+		void *arg, const struct config *previous, struct buffer *errors);
 	void *arg;
 
 	/* What a worker does. */

@@ -8,6 +8,7 @@
 #include "gateway/arbiter/pidfile.h"
 #include "gateway/common/title.h"
 #include "gateway/logger/log.h"
+#include "gateway/logger/syslog.h"
 
 /* Attempts to bind an address that is in use: at start the server before us may just be
  * leaving; at a reload there is one that serves. */
@@ -47,6 +48,22 @@ reload_release(struct reload *r)
 
 /* ---- What is of the whole server ---- */
 
+/* Nothing fails for syslog: its lines are in the log too. */
+static void
+use_syslog(const struct server_settings *server)
+{
+	const char *prefix = server->syslog_prefix;
+
+	syslog_stop();
+	if (!server->syslog)
+		return;
+	const char *why = syslog_use(server->syslog_addr,
+		prefix != NULL ? prefix : server->proc_name, server->syslog_facility);
+	if (why != NULL)
+		log_warning(
+			"nothing goes to syslog at %s: %s", server->syslog_addr, why);
+}
+
 static const char *
 use_log(const struct server_settings *server)
 {
@@ -60,6 +77,7 @@ use_log(const struct server_settings *server)
 	}
 	if (log_level_parse(server->loglevel, &level))
 		log_set_level(level);
+	use_syslog(server);
 	return NULL;
 }
 
@@ -128,19 +146,6 @@ reload_first(struct reload *r, struct config *config)
 	return NULL;
 }
 
-static void
-log_lines(const struct buffer *text)
-{
-	struct slice rest = buffer_slice(text);
-
-	while (rest.len > 0) {
-		const char *end = memchr(rest.ptr, '\n', rest.len);
-		size_t len = end != NULL ? (size_t)(end - rest.ptr) : rest.len;
-		log_error("%.*s", (int)len, rest.ptr);
-		slice_advance(&rest, end != NULL ? len + 1 : len);
-	}
-}
-
 /* The old generation goes on, with its log. */
 static void
 log_failure(const struct reload *r, const char *reason)
@@ -158,10 +163,11 @@ begin(struct reload *r)
 
 	r->asked = false;
 	r->failure[0] = '\0';
-	struct config *config = r->job->reload(r->job->arg, &errors);
+	struct config *config =
+		r->job->reload(r->job->arg, r->current->config, &errors);
 	if (config != NULL)
 		r->coming = prepare(r, config, ATTEMPTS_RELOAD, &reason);
-	log_lines(&errors);
+	log_lines(LOG_LEVEL_ERROR, buffer_slice(&errors));
 	if (r->coming == NULL)
 		log_failure(r, reason);
 	buffer_release(&errors);

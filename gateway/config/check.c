@@ -101,8 +101,8 @@ make_row_absolute(struct load *l, struct section s, size_t row, absolute_fn *mak
 	return make_absolute(make, items, list->n, folder, memory);
 }
 
-static void
-make_paths_absolute(struct load *l, struct section s)
+void
+check_paths(struct load *l, struct section s)
 {
 	const struct origin nowhere = { 0 };
 
@@ -129,7 +129,7 @@ check_target(struct load *l, struct app_settings *app)
 		else
 			load_fault(l, &app->origin,
 				"%s: neither target nor applications",
-				l->options.command.config);
+				app->origin.source);
 		return;
 	}
 	const char *folder = folder_of(l, origin);
@@ -141,6 +141,18 @@ check_target(struct load *l, struct app_settings *app)
 			label(l, &app_table[APP_target], origin), app->target, reason);
 	else
 		app->target = app->what.text;
+}
+
+/* ---- Names ---- */
+
+/* libconfig sees to the names within one file. */
+static void
+check_name(struct load *l, const struct app_settings *app)
+{
+	for (const struct app_settings *other = l->config->apps; other < app; other++)
+		if (strcmp(other->name, app->name) == 0)
+			load_fault(l, &app->origin, "application %s is in %s already",
+				app->name, other->origin.source);
 }
 
 /* ---- Addresses ---- */
@@ -157,7 +169,8 @@ check_addresses(struct load *l, struct app_settings *app)
 		load_fault(l, origin, "bind: application %s has no address", app->name);
 	app->addresses = arena_alloc(memory, (n + 1) * sizeof *app->addresses);
 	if (app->addresses == NULL ||
-		!make_row_absolute(l, app_section(app), APP_bind, absolute_address)) {
+		!make_row_absolute(
+			l, app_section(app, memory), APP_bind, absolute_address)) {
 		load_fault(l, origin, "out of memory");
 		return;
 	}
@@ -226,34 +239,34 @@ check_text(struct load *l, struct section s, size_t row, const char *reason)
 			label(l, setting, &s.origins[row]), *text, reason);
 }
 
-static void
-check_logs(struct load *l, struct server_settings *server)
+void
+check_server(struct load *l, struct server_settings *server)
 {
 	struct syslog_address address;
 
-	check_text(l, server_section(server), SERVER_syslog_addr,
-		syslog_parse(&address, server->syslog_addr));
-	for (size_t i = 0; i < l->config->n_apps; i++) {
-		struct app_settings *app = &l->config->apps[i];
-		check_text(l, app_section(app), APP_access_log_format,
-			access_format_check(app->access_log_format));
-	}
+	if (server->syslog_addr != NULL)
+		check_text(l, server_section(server, NULL), SERVER_syslog_addr,
+			syslog_parse(&address, server->syslog_addr));
 }
 
 void
-check_config(struct load *l)
+check_apps(struct load *l, size_t first)
 {
 	struct config *c = l->config;
+	unsigned faults = l->faults;
 
-	make_paths_absolute(l, server_section(&c->server));
-	for (size_t i = 0; i < c->n_apps; i++) {
-		make_paths_absolute(l, app_section(&c->apps[i]));
+	for (size_t i = first; i < c->n_apps; i++) {
+		struct section section = app_section(&c->apps[i], &c->memory);
+		check_paths(l, section);
+		check_text(l, section, APP_access_log_format,
+			access_format_check(c->apps[i].access_log_format));
 		check_target(l, &c->apps[i]);
 		check_addresses(l, &c->apps[i]);
 	}
-	check_logs(l, &c->server);
-	if (load_failed(l))
+	if (l->faults > faults)
 		return;
-	for (size_t i = 0; i < c->n_apps; i++)
+	for (size_t i = first; i < c->n_apps; i++) {
+		check_name(l, &c->apps[i]);
 		check_unique(l, &c->apps[i]);
+	}
 }

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "gateway/config/sources.h"
@@ -96,38 +97,158 @@ lay_over(struct section to, struct section from)
 		}
 }
 
-/* ---- The applications ---- */
+/* ---- What files say ---- */
 
-/* Without applications in a file there is one, made of what stands at its top. */
+/* Whether two structs have the same values for a row. */
 static bool
-make_single_app(struct load *l)
+same_value(const struct setting *row, const void *a, const void *b)
+{
+	struct buffer first = { 0 }, second = { 0 };
+	bool more = true, same = true;
+
+	for (size_t i = 0; more && same; i++) {
+		more = setting_text(row, a, i, &first);
+		same = setting_text(row, b, i, &second) == more &&
+			slice_eq(buffer_slice(&first), buffer_slice(&second));
+	}
+	buffer_release(&first);
+	buffer_release(&second);
+	return same;
+}
+
+/* Two files may say the same of the server, but not two things. */
+static void
+check_agreement(struct load *l, struct section said, struct section before)
+{
+	for (size_t row = 0; row < said.n; row++) {
+		const struct setting *setting = &said.table[row];
+		const struct origin *other = &before.origins[row];
+		if (said.origins[row].source != NULL && other->line > 0 &&
+			!same_value(setting, said.settings, before.settings))
+			load_fault(l, &said.origins[row],
+				"%s is another value in %s:%u", setting->name,
+				other->source, other->line);
+	}
+}
+
+bool
+load_app(struct load *l, const struct app_settings *said)
 {
 	struct config *c = l->config;
+	struct arena *memory = &c->memory;
 
-	c->apps = arena_alloc(&c->memory, sizeof *c->apps);
-	if (c->apps == NULL) {
-		load_fault(l, &nowhere, "out of memory");
-		return false;
+	if (c->n_apps == l->apps_room) {
+		size_t room = l->apps_room * 2 + 1;
+		struct app_settings *apps = arena_alloc(memory, room * sizeof *apps);
+		if (apps == NULL) {
+			load_fault(l, &nowhere, "out of memory");
+			return false;
+		}
+		if (c->n_apps > 0)
+			memcpy(apps, c->apps, c->n_apps * sizeof *apps);
+		c->apps = apps;
+		l->apps_room = room;
 	}
-	c->n_apps = 1;
-	*c->apps = l->base;
-	c->apps->name = "default";
+	struct app_settings *app = &c->apps[c->n_apps++];
+	*app = l->defaults;
+	app->name = said->name;
+	app->origin = said->origin;
+	/* Sections are for reading and for writing; what is said is only read. */
+	lay_over(app_section(app, memory),
+		app_section((struct app_settings *)said, NULL));
+	lay_over(app_section(app, memory), app_section(&l->options.app, NULL));
 	return true;
 }
 
-static void
-read_file(struct load *l)
+static bool
+hold_reading(struct load *l, struct reading *r)
 {
-	const struct command_settings *command = &l->options.command;
+	struct config *c = l->config;
+	struct reading **files =
+		reallocarray(c->files, c->n_files + 1, sizeof(struct reading *));
 
-	if (command->config != NULL)
-		file_read(l, command->config);
-	else if (l->options.app.target == NULL) {
-		load_fault(l, &nowhere,
-			"no TARGET and no configuration file; "
-			"alicorn --help tells what to give");
-		l->usage_fault = true;
+	if (files == NULL)
+		return false;
+	c->files = files;
+	c->files[c->n_files++] = r;
+	r->holders++;
+	return true;
+}
+
+bool
+load_reading(struct load *l, struct reading *r)
+{
+	struct config *c = l->config;
+	size_t n_apps = c->n_apps;
+	unsigned faults = l->faults;
+	struct section server = server_section(&c->server, &c->memory);
+	struct section said = server_section(&r->server, NULL);
+
+	check_agreement(l, said, server);
+	check_server(l, &r->server);
+	for (size_t i = 0; i < r->n_apps; i++)
+		if (!load_app(l, &r->apps[i]))
+			break;
+	check_apps(l, n_apps);
+	if (l->faults == faults && !hold_reading(l, r))
+		load_fault(l, &nowhere, "out of memory");
+	if (l->faults > faults) {
+		c->n_apps = n_apps;
+		return false;
 	}
+	lay_over(server, said);
+	return true;
+}
+
+static const char single_name[] = "default";
+
+static void
+read_single(struct load *l, const char *path)
+{
+	struct reading *r = file_read(l, path, single_name);
+
+	if (r != NULL && l->faults == 0)
+		load_reading(l, r);
+	reading_free(r);
+}
+
+/* People who know gunicorn may have one of its files. */
+static bool
+is_python(const char *path)
+{
+	size_t len = strlen(path);
+
+	return strncmp(path, "python:", 7) == 0 ||
+		(len > 3 && strcmp(path + len - 3, ".py") == 0);
+}
+
+static void
+read_path(struct load *l, const char *path)
+{
+	struct stat st;
+
+	if (is_python(path))
+		load_fault(l, &nowhere,
+			"%s: a configuration is no Python program but a file as in "
+			"alicorn.conf(5)",
+			path);
+	else if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+		folder_read(l, path);
+	else
+		read_single(l, path);
+}
+
+/* ---- The applications ---- */
+
+/* Without an application in a file, TARGET is the one. */
+static void
+add_target(struct load *l)
+{
+	const char *path = l->options.command.config;
+	const struct app_settings app = { .name = single_name, .origin = { path, 0 } };
+
+	if (load_app(l, &app))
+		check_apps(l, 0);
 }
 
 /* TARGET names what one application runs; which one of several would it be? */
@@ -144,41 +265,52 @@ check_single(struct load *l)
 	}
 }
 
+static void
+read_files(struct load *l)
+{
+	const char *path = l->options.command.config;
+
+	if (path != NULL)
+		read_path(l, path);
+	else if (l->options.app.target == NULL) {
+		load_fault(l, &nowhere,
+			"no TARGET and no configuration file; "
+			"alicorn --help tells what to give");
+		l->usage_fault = true;
+	}
+	/* What is missing may be what could not be read. */
+	if (l->faults == 0 && l->config->n_apps == 0)
+		add_target(l);
+	check_single(l);
+}
+
 /* ---- All of it ---- */
 
 static void
 read_settings(struct load *l)
 {
 	struct config *c = l->config;
+	struct section server = server_section(&c->server, &c->memory);
 
 	l->cwd = get_current_dir_name();
 	if (l->cwd == NULL) {
 		load_fault(l, &nowhere, "the working folder: %s", strerror(errno));
 		return;
 	}
-	set_defaults(l, server_section(&c->server));
-	set_defaults(l, app_section(&l->base));
-	read_file(l);
-	if (c->n_apps == 0 && !make_single_app(l))
-		return;
-	check_single(l);
-	lay_over(server_section(&c->server), server_section(&l->options.server));
-	for (size_t i = 0; i < c->n_apps; i++)
-		lay_over(app_section(&c->apps[i]), app_section(&l->options.app));
-	/* What is missing may be what could not be read. */
-	if (!load_failed(l))
-		check_config(l);
+	set_defaults(l, server);
+	set_defaults(l, app_section(&l->defaults, &c->memory));
+	read_files(l);
+	lay_over(server, server_section(&l->options.server, NULL));
+	check_server(l, &c->server);
+	check_paths(l, server);
 }
 
 struct config *
-config_load(int argc, char *const *argv, struct buffer *errors, bool *usage)
+config_load(int argc, char *const *argv, const struct config *previous,
+	struct buffer *errors, bool *usage)
 {
 	struct config *c = calloc(1, sizeof *c);
-	struct load l = {
-		.config = c,
-		.errors = errors,
-		.faults_begin = errors->len,
-	};
+	struct load l = { .config = c, .previous = previous, .errors = errors };
 
 	if (usage != NULL)
 		*usage = false;
@@ -193,7 +325,7 @@ config_load(int argc, char *const *argv, struct buffer *errors, bool *usage)
 	free(l.cwd);
 	if (usage != NULL)
 		*usage = l.usage_fault;
-	if (!load_failed(&l))
+	if (l.faults == 0 && !errors->failed)
 		return c;
 	config_free(c);
 	return NULL;
@@ -204,6 +336,9 @@ config_free(struct config *c)
 {
 	if (c == NULL)
 		return;
+	for (size_t i = 0; i < c->n_files; i++)
+		reading_free(c->files[i]);
+	free(c->files);
 	arena_release(&c->memory);
 	free(c);
 }

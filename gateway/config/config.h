@@ -21,23 +21,32 @@ enum config_action {
 	CONFIG_VERSION, /* --version */
 };
 
+struct reading;
+
 struct config {
-	struct arena memory; /* all of it lives here */
+	struct arena memory; /* all of it lives here, or in the readings */
 	enum config_action action;
 	struct server_settings server;
-	struct app_settings *apps; /* in the order of the file; at least one when run */
+	struct app_settings
+		*apps; /* in the order of the files; at least one when run */
 	size_t n_apps;
+	struct reading **files; /* what each said, for the next reload */
+	size_t n_files;
+	size_t n_broken; /* files that were left out, or go on as they were before */
 };
 
 /*
- * Reads everything anew, also at a reload: the arguments are those of main(). Returns
- * NULL and says in `errors` what is wrong, a line for each fault, with file and line
- * where there is one. Unless `usage` is NULL it is set to whether the command line
- * itself is at fault. With CONFIG_HELP and CONFIG_VERSION nothing but the action is
- * filled in.
+ * Reads everything anew, also at a reload: the arguments are those of main(), and
+ * `previous` is what serves now, or NULL. Returns NULL and says in `errors` what is
+ * wrong, a line for each fault, with file and line where there is one. Unless `usage`
+ * is NULL it is set to whether the command line itself is at fault. With CONFIG_HELP
+ * and CONFIG_VERSION nothing but the action is filled in.
+ *
+ * A broken file of a folder is told of in `errors` and left out; what it said in
+ * `previous` goes on.
  */
-struct config *config_load(int argc, char *const *argv, struct buffer *errors,
-	bool *usage) __attribute__((warn_unused_result));
+struct config *config_load(int argc, char *const *argv, const struct config *previous,
+	struct buffer *errors, bool *usage) __attribute__((warn_unused_result));
 
 void config_free(struct config *c);
 

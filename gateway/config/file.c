@@ -3,15 +3,21 @@
  * are reported.
  */
 #include <libconfig.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "gateway/config/sources.h"
 #include "gateway/config/text.h"
 
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ*"
+
 struct reader {
 	struct load *load;
+	struct reading *reading;
+	struct arena *memory; /* of the reading */
 	const char *path;
 	const char *folder; /* of the path, for @include; NULL: it names none */
+	struct app_settings top; /* what the top says for each application */
 	const config_setting_t *applications;
 };
 
@@ -20,7 +26,7 @@ struct reader {
 static struct origin
 origin_at(const struct reader *r, const char *file, int line)
 {
-	struct arena *memory = &r->load->config->memory;
+	struct arena *memory = r->memory;
 	size_t len = r->folder != NULL ? strlen(r->folder) : 0;
 
 	if (file == NULL || strcmp(file, r->path) == 0)
@@ -94,8 +100,7 @@ read_value(struct reader *r, struct section to, size_t row, const config_setting
 	struct origin origin)
 {
 	const struct setting *setting = &to.table[row];
-	struct arena *memory = &r->load->config->memory;
-	const char *text = value_text(s, memory);
+	const char *text = value_text(s, r->memory);
 
 	if (fits(setting, s)) {
 		load_value(r->load, to, row, setting->name, text, origin);
@@ -103,7 +108,7 @@ read_value(struct reader *r, struct section to, size_t row, const config_setting
 	}
 	const char *quote = config_setting_type(s) == CONFIG_TYPE_STRING ? "\"" : "";
 	load_fault(r->load, &origin, "%s: %s%s%s is not %s", setting->name, quote, text,
-		quote, setting_demand(setting, memory));
+		quote, setting_demand(setting, r->memory));
 }
 
 /* One NAME = VALUE of a map. */
@@ -111,16 +116,15 @@ static void
 read_entry(struct reader *r, struct section to, size_t row, const config_setting_t *s)
 {
 	const struct setting *setting = &to.table[row];
-	struct arena *memory = &r->load->config->memory;
 	struct origin origin = origin_of(r, s);
-	const char *name = config_setting_name(s), *text = value_text(s, memory);
+	const char *name = config_setting_name(s), *text = value_text(s, r->memory);
 
 	if (config_setting_is_aggregate(s))
 		load_fault(r->load, &origin, "%s: %s: %s is not a text", setting->name,
 			name, text);
 	else
 		load_value(r->load, to, row, setting->name,
-			text_format(memory, "%s=%s", name, text), origin);
+			text_format(r->memory, "%s=%s", name, text), origin);
 }
 
 /* A list may be written as a single text, a map as a group too. */
@@ -162,7 +166,13 @@ unknown(struct reader *r, const config_setting_t *s, const struct section *known
 		for (size_t row = 0; row < known[i].n; row++)
 			text_nearest_try(
 				&nearest, name, slice_str(known[i].table[row].name));
-	if (nearest.distance > 0)
+	const char *advice = reserved_advice(name);
+	if (setting_find(command_table, COMMAND_SETTINGS, name.ptr) >= 0)
+		load_fault(r->load, &origin, "%s stands on the command line only",
+			name.ptr);
+	else if (advice != NULL)
+		load_fault(r->load, &origin, "%s: %s", name.ptr, advice);
+	else if (nearest.distance > 0)
 		load_fault(r->load, &origin,
 			"unknown setting %s; did you mean %" SLICE_FMT "?", name.ptr,
 			SLICE_ARG(nearest.word));
@@ -190,8 +200,8 @@ read_known(struct reader *r, const config_setting_t *s, const struct section *kn
 static void
 read_top(struct reader *r, const config_setting_t *root)
 {
-	struct section known[] = { server_section(&r->load->config->server),
-		app_section(&r->load->base) };
+	struct section known[] = { server_section(&r->reading->server, r->memory),
+		app_section(&r->top, r->memory) };
 
 	for (int i = 0; i < config_setting_length(root); i++) {
 		const config_setting_t *s = config_setting_get_elem(root, (unsigned)i);
@@ -207,11 +217,10 @@ read_top(struct reader *r, const config_setting_t *root)
 static void
 read_app(struct reader *r, struct app_settings *app, const config_setting_t *group)
 {
-	struct section known = app_section(app);
+	struct section known = app_section(app, r->memory);
 
-	*app = r->load->base;
-	app->name =
-		text_format(&r->load->config->memory, "%s", config_setting_name(group));
+	*app = r->top;
+	app->name = text_format(r->memory, "%s", config_setting_name(group));
 	app->origin = origin_of(r, group);
 	if (!config_setting_is_group(group)) {
 		load_fault(r->load, &app->origin,
@@ -233,55 +242,110 @@ read_app(struct reader *r, struct app_settings *app, const config_setting_t *gro
 	}
 }
 
+/* Room for n applications; false, and a fault, when there is none. */
+static bool
+make_apps(struct reader *r, size_t n, const struct origin *origin)
+{
+	struct reading *to = r->reading;
+
+	to->apps = arena_alloc(r->memory, n * sizeof *to->apps);
+	if (to->apps == NULL)
+		load_fault(r->load, origin, "out of memory");
+	else
+		to->n_apps = n;
+	return to->apps != NULL;
+}
+
 static void
 read_apps(struct reader *r, const config_setting_t *group)
 {
-	struct config *c = r->load->config;
 	struct origin origin = origin_of(r, group);
 	int n = config_setting_length(group);
 
-	if (!config_setting_is_group(group) || n == 0) {
+	if (!config_setting_is_group(group) || n == 0)
 		load_fault(r->load, &origin,
 			"applications is not a group of applications: "
 			"applications: { NAME: { ... }; };");
+	else if (make_apps(r, (size_t)n, &origin))
+		for (int i = 0; i < n; i++)
+			read_app(r, &r->reading->apps[i],
+				config_setting_get_elem(group, (unsigned)i));
+}
+
+/* As libconfig takes them. */
+static bool
+is_name(const char *text)
+{
+	size_t len = strspn(text, LETTERS);
+
+	len += len > 0 ? strspn(text + len, LETTERS "-_0123456789") : 0;
+	return len > 0 && text[len] == '\0';
+}
+
+/* Without applications there is one, made of what stands at the top. */
+static void
+make_single_app(struct reader *r, const char *name)
+{
+	const struct origin origin = { r->path, 0 };
+	bool said = false;
+
+	for (size_t row = 0; row < APP_SETTINGS; row++)
+		said = said || r->top.origins[row].source != NULL;
+	if (!said || !make_apps(r, 1, &origin))
 		return;
-	}
-	c->apps = arena_alloc(&c->memory, (size_t)n * sizeof *c->apps);
-	if (c->apps == NULL) {
-		load_fault(r->load, &origin, "out of memory");
-		return;
-	}
-	c->n_apps = (size_t)n;
-	for (int i = 0; i < n; i++)
-		read_app(r, &c->apps[i], config_setting_get_elem(group, (unsigned)i));
+	if (!is_name(name))
+		load_fault(r->load, &origin,
+			"\"%s\", from the name of the file, is no name for an "
+			"application: applications: { NAME: { ... }; };",
+			name);
+	*r->reading->apps = r->top;
+	r->reading->apps->name = text_format(r->memory, "%s", name);
+	r->reading->apps->origin = origin;
 }
 
 /* ---- The file ---- */
 
-void
-file_read(struct load *l, const char *path)
+static void
+parse_file(struct reader *r, const char *name)
 {
-	struct reader r = { .load = l, .path = path };
-	const char *slash = strrchr(path, '/');
 	config_t file;
 
-	if (slash != NULL)
-		r.folder = text_format(
-			&l->config->memory, "%.*s", (int)(slash - path), path);
-	guard_file(l, path, r.folder);
-	if (load_failed(l))
-		return;
 	config_init(&file);
-	if (r.folder != NULL)
-		config_set_include_dir(&file, r.folder);
-	if (config_read_file(&file, path)) {
-		read_top(&r, config_root_setting(&file));
-		if (r.applications != NULL)
-			read_apps(&r, r.applications);
+	if (r->folder != NULL)
+		config_set_include_dir(&file, r->folder);
+	if (config_read_file(&file, r->path)) {
+		read_top(r, config_root_setting(&file));
+		if (r->applications != NULL)
+			read_apps(r, r->applications);
+		else
+			make_single_app(r, name);
 	} else {
 		struct origin at = origin_at(
-			&r, config_error_file(&file), config_error_line(&file));
-		load_fault(l, &at, "%s", config_error_text(&file));
+			r, config_error_file(&file), config_error_line(&file));
+		load_fault(r->load, &at, "%s", config_error_text(&file));
 	}
 	config_destroy(&file);
+}
+
+struct reading *
+file_read(struct load *l, const char *path, const char *name)
+{
+	const struct origin nowhere = { 0 };
+	const char *slash = strrchr(path, '/');
+	struct reading *reading = calloc(1, sizeof *reading);
+	unsigned faults = l->faults;
+
+	if (reading == NULL) {
+		load_fault(l, &nowhere, "out of memory");
+		return NULL;
+	}
+	struct reader r = { .load = l, .reading = reading, .memory = &reading->memory };
+	reading->holders = 1;
+	r.path = reading->path = text_format(r.memory, "%s", path);
+	if (slash != NULL)
+		r.folder = text_format(r.memory, "%.*s", (int)(slash - path), path);
+	guard_file(l, r.path, r.folder);
+	if (l->faults == faults)
+		parse_file(&r, name);
+	return reading;
 }

@@ -6,7 +6,7 @@
 #include "gateway/config/sources.h"
 #include "gateway/config/text.h"
 
-enum { COLUMNS = 80, INDENT = 8 };
+enum { COLUMNS = 80, INDENT = 8, WORDS_LENGTH = 40 };
 
 /* Words, wrapped and indented. */
 static void
@@ -30,6 +30,13 @@ add_wrapped(struct buffer *out, struct slice text)
 	buffer_add_char(out, '\n');
 }
 
+/* The words of a choice that are too many for the line of its flags. */
+static bool
+has_many_words(const struct setting *row)
+{
+	return row->type == SETTING_CHOICE && strlen(row->value) > WORDS_LENGTH;
+}
+
 /* "  -w, --workers N" */
 static void
 add_usage(struct buffer *out, const struct setting *row)
@@ -44,7 +51,7 @@ add_usage(struct buffer *out, const struct setting *row)
 	for (; text_next_word(&flags, &flag); before = ", ")
 		buffer_addf(out, "%s--%" SLICE_FMT, before, SLICE_ARG(flag));
 	if (row->value != NULL)
-		buffer_addf(out, " %s", row->value);
+		buffer_addf(out, " %s", has_many_words(row) ? "WORD" : row->value);
 	buffer_add_char(out, '\n');
 }
 
@@ -60,6 +67,16 @@ add_default(struct buffer *out, const char *fallback)
 			fallback, bar + 1);
 	else if (*fallback != '\0')
 		buffer_addf(out, " [default: %s]", fallback);
+}
+
+/* ": auth, authpriv, cron" */
+static void
+add_words(struct buffer *out, const char *words)
+{
+	struct slice left = slice_str(words), word;
+
+	for (const char *before = ": "; text_next_word(&left, &word); before = ", ")
+		buffer_addf(out, "%s%" SLICE_FMT, before, SLICE_ARG(word));
 }
 
 static void
@@ -78,6 +95,8 @@ add_group(struct buffer *out, const char *title, const struct setting *table, si
 			buffer_add_str(&text, "; commas part several");
 		else if (setting_is_list(&table[i]))
 			buffer_add_str(&text, "; may be repeated");
+		if (has_many_words(&table[i]))
+			add_words(&text, table[i].value);
 		if (table[i].fallback != NULL)
 			add_default(&text, table[i].fallback);
 		add_wrapped(out, buffer_slice(&text));

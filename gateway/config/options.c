@@ -17,9 +17,10 @@
 		.help = help_ }
 
 const struct setting command_table[COMMAND_SETTINGS] = {
-	ROW(config, STR, 'c', "config", "FILE", "read this configuration file"),
+	ROW(config, STR, 'c', "config", "FILE",
+		"read this configuration file, or all *.conf in this folder"),
 	ROW(check_config, BOOL, 0, "check-config", NULL,
-		"check the configuration and exit"),
+		"check the configuration, load the applications, and exit"),
 	ROW(print_config, BOOL, 0, "print-config", NULL,
 		"print the configuration, and where each value comes from, and exit"),
 	ROW(help, BOOL, 'h', "help", NULL, "print this text and exit"),
@@ -42,19 +43,6 @@ struct option {
 	const char *name;
 };
 
-/* '_' and '-' are the same in flags: gunicorn has both. */
-static bool
-same_flag(struct slice a, struct slice b)
-{
-	if (a.len != b.len)
-		return false;
-	for (size_t i = 0; i < a.len; i++)
-		if ((a.ptr[i] == '_' ? '-' : a.ptr[i]) !=
-			(b.ptr[i] == '_' ? '-' : b.ptr[i]))
-			return false;
-	return true;
-}
-
 /* Whether a row has the flag; a flag that is only near is kept in *nearest. */
 static bool
 row_has_flag(const struct setting *row, struct slice flag, struct text_nearest *nearest)
@@ -62,7 +50,7 @@ row_has_flag(const struct setting *row, struct slice flag, struct text_nearest *
 	struct slice words = slice_str(row->flag != NULL ? row->flag : ""), word;
 
 	while (text_next_word(&words, &word)) {
-		if (same_flag(word, flag))
+		if (text_same_flag(word, flag))
 			return true;
 		text_nearest_try(nearest, flag, word);
 	}
@@ -81,7 +69,11 @@ find_flag(struct reader *r, struct slice flag, struct option *found)
 				found->row = row;
 				return true;
 			}
-	if (nearest.distance > 0)
+	const char *advice = reserved_advice(flag);
+	if (advice != NULL)
+		load_fault(r->load, &r->origin, "--%" SLICE_FMT ": %s", SLICE_ARG(flag),
+			advice);
+	else if (nearest.distance > 0)
 		load_fault(r->load, &r->origin,
 			"unknown option --%" SLICE_FMT "; did you mean --%" SLICE_FMT
 			"?",
@@ -102,7 +94,11 @@ find_letter(struct reader *r, char letter, struct option *found)
 				found->row = row;
 				return true;
 			}
-	load_fault(r->load, &r->origin, "unknown option -%c", letter);
+	const char *advice = reserved_advice(slice_of(&letter, 1));
+	if (advice != NULL)
+		load_fault(r->load, &r->origin, "-%c: %s", letter, advice);
+	else
+		load_fault(r->load, &r->origin, "unknown option -%c", letter);
 	return false;
 }
 
@@ -172,18 +168,19 @@ read_target(struct reader *r, const char *word)
 			app->target, word);
 		return false;
 	}
-	return load_value(
-		r->load, app_section(app), APP_target, "TARGET", word, r->origin);
+	return load_value(r->load, app_section(app, &r->load->config->memory),
+		APP_target, "TARGET", word, r->origin);
 }
 
 bool
 options_read(struct load *l, char *const *words, const char *source)
 {
+	struct arena *memory = &l->config->memory;
 	struct reader r = {
 		.load = l,
-		.sections = { command_section(&l->options.command),
-			server_section(&l->options.server),
-			app_section(&l->options.app) },
+		.sections = { command_section(&l->options.command, memory),
+			server_section(&l->options.server, memory),
+			app_section(&l->options.app, memory) },
 		.next = words,
 		.origin = { .source = source },
 	};

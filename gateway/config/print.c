@@ -120,12 +120,13 @@ void
 config_print(const struct config *c, struct buffer *out)
 {
 	/* Sections are for reading and for writing; here they are read. */
-	struct section server = server_section((struct server_settings *)&c->server);
+	struct section server =
+		server_section((struct server_settings *)&c->server, NULL);
 
 	print_section(out, &server, "");
 	buffer_add_str(out, "applications: {\n");
 	for (size_t i = 0; i < c->n_apps; i++) {
-		struct section app = app_section(&c->apps[i]);
+		struct section app = app_section(&c->apps[i], NULL);
 		buffer_addf(out, "\t%s: {\n", c->apps[i].name);
 		print_section(out, &app, "\t\t");
 		buffer_add_str(out, "\t};\n");

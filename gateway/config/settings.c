@@ -311,6 +311,8 @@ choices(const char *words, struct arena *memory)
 	struct slice left = slice_str(words), word;
 	struct buffer text = { 0 };
 
+	if (strchr(words, '|') == NULL)
+		return words;
 	while (text_next_word(&left, &word))
 		buffer_addf(&text, "%s%" SLICE_FMT, text.len > 0 ? ", " : "one of ",
 			SLICE_ARG(word));
@@ -325,6 +327,8 @@ setting_demand(const struct setting *row, struct arena *memory)
 {
 	switch (row->type) {
 	case SETTING_INT:
+		if (row->min == row->max)
+			return text_format(memory, "%" PRId64, row->min);
 		return text_format(memory,
 			"a whole number from %" PRId64 " to %" PRId64, row->min,
 			row->max);

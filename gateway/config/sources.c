@@ -1,25 +1,40 @@
 #include "gateway/config/sources.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "gateway/config/text.h"
 
 struct section
-server_section(struct server_settings *s)
+server_section(struct server_settings *s, struct arena *memory)
 {
-	return (struct section){ server_table, SERVER_SETTINGS, s, s->origins };
+	return (struct section){ server_table, SERVER_SETTINGS, s, s->origins, memory };
 }
 
 struct section
-app_section(struct app_settings *a)
+app_section(struct app_settings *a, struct arena *memory)
 {
-	return (struct section){ app_table, APP_SETTINGS, a, a->origins };
+	return (struct section){ app_table, APP_SETTINGS, a, a->origins, memory };
 }
 
 struct section
-command_section(struct command_settings *c)
+command_section(struct command_settings *c, struct arena *memory)
 {
-	return (struct section){ command_table, COMMAND_SETTINGS, c, c->origins };
+	return (struct section){ command_table, COMMAND_SETTINGS, c, c->origins,
+		memory };
+}
+
+static void
+add_line(struct load *l, const struct origin *origin, const char *format, va_list args)
+{
+	if (origin->line > 0)
+		buffer_addf(l->errors, "%s:%u: ", origin->source, origin->line);
+	else if (origin->source != NULL && strcmp(origin->source, SOURCE_VARIABLE) == 0)
+		buffer_add_str(l->errors, "alicorn: " SOURCE_VARIABLE ": ");
+	else
+		buffer_add_str(l->errors, "alicorn: ");
+	buffer_add_str(l->errors, text_vformat(&l->config->memory, format, args));
+	buffer_add_char(l->errors, '\n');
 }
 
 void
@@ -27,22 +42,30 @@ load_fault(struct load *l, const struct origin *origin, const char *format, ...)
 {
 	va_list args;
 
-	if (origin->line > 0)
-		buffer_addf(l->errors, "%s:%u: ", origin->source, origin->line);
-	else if (origin->source != NULL && strcmp(origin->source, SOURCE_VARIABLE) == 0)
-		buffer_add_str(l->errors, "alicorn: " SOURCE_VARIABLE ": ");
-	else
-		buffer_add_str(l->errors, "alicorn: ");
+	l->faults++;
 	va_start(args, format);
-	buffer_add_str(l->errors, text_vformat(&l->config->memory, format, args));
+	add_line(l, origin, format, args);
 	va_end(args);
-	buffer_add_char(l->errors, '\n');
 }
 
-bool
-load_failed(const struct load *l)
+void
+load_note(struct load *l, const char *format, ...)
 {
-	return l->errors->len > l->faults_begin || l->errors->failed;
+	const struct origin nowhere = { 0 };
+	va_list args;
+
+	va_start(args, format);
+	add_line(l, &nowhere, format, args);
+	va_end(args);
+}
+
+void
+reading_free(struct reading *r)
+{
+	if (r == NULL || --r->holders > 0)
+		return;
+	arena_release(&r->memory);
+	free(r);
 }
 
 /* A list that this source began goes on; one of a weaker source is replaced. */
@@ -56,11 +79,14 @@ bool
 load_value(struct load *l, struct section s, size_t row, const char *name,
 	const char *text, struct origin origin)
 {
-	const char *reason = setting_parse(&s.table[row], s.settings, text,
-		begins(&s.origins[row], &origin), &l->config->memory);
+	const struct setting *setting = &s.table[row];
+	const char *reason = setting_parse(
+		setting, s.settings, text, begins(&s.origins[row], &origin), s.memory);
+	const char *advice = reserved_advice(slice_str(setting->name));
 
 	if (reason != NULL)
-		load_fault(l, &origin, "%s: \"%s\" is %s", name, text, reason);
+		load_fault(l, &origin, "%s: \"%s\" is %s%s%s", name, text, reason,
+			advice != NULL ? ": " : "", advice != NULL ? advice : "");
 	s.origins[row] = origin;
 	return reason == NULL;
 }

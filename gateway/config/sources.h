@@ -11,16 +11,18 @@
 
 #include "gateway/config/config.h"
 
-/* The settings of a struct, with the table that describes them. */
+/* The settings of a struct, with the table that describes them, and the memory that
+ * their values live in. */
 struct section {
 	const struct setting *table;
 	size_t n;
 	void *settings;
 	struct origin *origins;
+	struct arena *memory;
 };
 
-struct section server_section(struct server_settings *s);
-struct section app_section(struct app_settings *a);
+struct section server_section(struct server_settings *s, struct arena *memory);
+struct section app_section(struct app_settings *a, struct arena *memory);
 
 /* What stands on the command line only. */
 enum command_setting {
@@ -39,7 +41,7 @@ struct command_settings {
 };
 
 extern const struct setting command_table[COMMAND_SETTINGS];
-struct section command_section(struct command_settings *c);
+struct section command_section(struct command_settings *c, struct arena *memory);
 
 #define SOURCE_COMMAND_LINE "command line"
 #define SOURCE_VARIABLE "ALICORN_CMD_ARGS"
@@ -51,15 +53,32 @@ struct options {
 	struct app_settings app;
 };
 
-/* One reading of everything. */
+/*
+ * What one file says, and nothing else: what it is silent about is not set. Nothing in
+ * it changes after it was read, so that a later configuration can go on with it when
+ * the file has been broken since; each configuration that uses it holds it.
+ */
+struct reading {
+	unsigned holders;
+	struct arena memory;
+	const char *path;
+	struct server_settings server;
+	struct app_settings *apps;
+	size_t n_apps;
+};
+
+void reading_free(struct reading *r);
+
+/* One making of a configuration. */
 struct load {
 	struct config *config;
+	const struct config *previous; /* what serves now; NULL: nothing does */
 	struct options options;
-	struct app_settings
-		base; /* of every application: defaults, then the file's top */
+	struct app_settings defaults;
+	size_t apps_room; /* of config->apps */
 	char *cwd;
 	struct buffer *errors;
-	size_t faults_begin; /* length of the errors before this reading */
+	unsigned faults;
 	bool usage_fault; /* the command line is at fault */
 };
 
@@ -67,7 +86,9 @@ struct load {
 void load_fault(struct load *l, const struct origin *origin, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-bool load_failed(const struct load *l);
+/* The same for what is to be known but is no fault. */
+void load_note(struct load *l, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /* Sets a row of a section; false, and a fault, when the value is none for it. `name` is
  * how the origin calls the setting. */
@@ -78,15 +99,41 @@ bool load_value(struct load *l, struct section s, size_t row, const char *name,
  * come later and replace what a weaker one said. */
 bool options_read(struct load *l, char *const *words, const char *source);
 
-/* Reads a file into the server's settings, the base and the applications. */
-void file_read(struct load *l, const char *path);
+/* Reads a file; with faults, or NULL and a fault. The single application of a file that
+ * has none by name gets the one given; without a setting of one there is none. */
+struct reading *file_read(struct load *l, const char *path, const char *name);
+
+/* Lays what a file says over what is there, and checks it; the configuration holds the
+ * reading then. False, and faults, when they do not go together: nothing has changed.
+ */
+bool load_reading(struct load *l, struct reading *r);
+
+/* Adds an application: defaults, what was said of it, the command line. */
+bool load_app(struct load *l, const struct app_settings *said);
+
+/* Reads the files of a folder, in the order of their names. Broken ones are left out,
+ * or go on as in the previous configuration. */
+void folder_read(struct load *l, const char *folder);
 
 /* Adds faults for what libconfig must not be given. Includes are relative to the
  * folder; NULL: the working one. */
 void guard_file(struct load *l, const char *path, const char *folder);
 
-/* Makes paths absolute, fills in what is derived from the settings, and checks what one
- * value alone does not tell. */
-void check_config(struct load *l);
+/* Makes the paths of a section absolute. */
+void check_paths(struct load *l, struct section s);
+
+/* What is said of the server, as far as it is said. */
+void check_server(struct load *l, struct server_settings *server);
+
+/* Applications from the first one on: makes their paths absolute, fills in what is
+ * derived from their settings, and checks what one value alone does not tell. */
+void check_apps(struct load *l, size_t first);
+
+/*
+ * Settings of gunicorn that are not settings here: what to do instead, or why they have
+ * no meaning; NULL: not one of them. The word is a name, or a flag without its dashes.
+ * A setting that takes some of gunicorn's values only is one of them too.
+ */
+const char *reserved_advice(struct slice word);
 
 #endif

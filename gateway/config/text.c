@@ -124,6 +124,18 @@ text_next_word(struct slice *words, struct slice *word)
 	return true;
 }
 
+bool
+text_same_flag(struct slice a, struct slice b)
+{
+	if (a.len != b.len)
+		return false;
+	for (size_t i = 0; i < a.len; i++)
+		if ((a.ptr[i] == '_' ? '-' : a.ptr[i]) !=
+			(b.ptr[i] == '_' ? '-' : b.ptr[i]))
+			return false;
+	return true;
+}
+
 enum { NEAR_LENGTH = 40, NEAR_DISTANCE = 2 };
 
 static unsigned

@@ -27,6 +27,9 @@ const char *text_split(
 /* A path, made absolute: a relative one begins in `folder`. NULL when memory is out. */
 const char *text_absolute(const char *path, const char *folder, struct arena *memory);
 
+/* Whether two flags are the same: '_' and '-' are, as gunicorn has both. */
+bool text_same_flag(struct slice a, struct slice b);
+
 /* Takes the next of the words that '|' parts off *words; false when none is left. */
 bool text_next_word(struct slice *words, struct slice *word);
 

@@ -170,3 +170,14 @@ log_line(enum log_level level, const char *format, ...)
 	log_vline(level, format, args);
 	va_end(args);
 }
+
+void
+log_lines(enum log_level level, struct slice text)
+{
+	while (text.len > 0) {
+		const char *end = memchr(text.ptr, '\n', text.len);
+		size_t len = end != NULL ? (size_t)(end - text.ptr) : text.len;
+		log_line(level, "%" SLICE_FMT, (int)len, text.ptr);
+		slice_advance(&text, end != NULL ? len + 1 : len);
+	}
+}

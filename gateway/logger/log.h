@@ -11,6 +11,8 @@
 #include <stdarg.h>
 #include <stdbool.h>
 
+#include "protocols/slice.h"
+
 enum log_level {
 	LOG_LEVEL_CRITICAL,
 	LOG_LEVEL_ERROR,
@@ -38,6 +40,9 @@ void log_line(enum log_level level, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 void log_vline(enum log_level level, const char *format, va_list args)
 	__attribute__((format(printf, 2, 0)));
+
+/* Each line of a text as one of the log. */
+void log_lines(enum log_level level, struct slice text);
 
 #define log_critical(...) log_line(LOG_LEVEL_CRITICAL, __VA_ARGS__)
 #define log_error(...) log_line(LOG_LEVEL_ERROR, __VA_ARGS__)

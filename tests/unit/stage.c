@@ -273,9 +273,10 @@ make_config(void)
 }
 
 static struct config *
-reload(void *arg, struct buffer *errors)
+reload(void *arg, const struct config *previous, struct buffer *errors)
 {
 	(void)arg;
+	(void)previous;
 	if (!stage->is_broken)
 		return make_config();
 	buffer_add_str(errors, "shop.conf:1: first fault\nshop.conf:2: second fault\n");

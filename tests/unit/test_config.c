@@ -69,7 +69,7 @@ load(const char *line, struct buffer *errors, bool *usage)
 	size_t n;
 
 	ck_assert_pstr_eq(text_split(line, &words, &n, &memory), NULL);
-	struct config *c = config_load((int)n, words, errors, usage);
+	struct config *c = config_load((int)n, words, NULL, errors, usage);
 	buffer_add_char(errors, '\0');
 	arena_release(&memory);
 	return c;
@@ -374,7 +374,8 @@ START_TEST(files_must_be_there)
 {
 	assert_faults("alicorn -c none.conf",
 		"alicorn: none.conf: No such file or directory\n", false);
-	assert_faults("alicorn -c conf.d", "alicorn: conf.d: not a file\n", false);
+	assert_faults("alicorn -c conf.d",
+		"alicorn: conf.d: there is no application in any file *.conf\n", false);
 }
 END_TEST
 

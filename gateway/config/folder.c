@@ -1,0 +1,115 @@
+/*
+ * A folder of files: each adds its applications to the same server, and a broken one
+ * harms nobody else.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/config/sources.h"
+#include "gateway/config/text.h"
+
+static const struct origin nowhere = { 0 };
+static const char suffix[] = ".conf";
+
+/* ---- The names ---- */
+
+/* "10-shop.conf" holds the application shop: the number is for the order. */
+static const char *
+app_name(const char *file, struct arena *memory)
+{
+	size_t digits = strspn(file, "0123456789");
+
+	if (digits > 0 && file[digits] == '-')
+		file += digits + 1;
+	return text_format(memory, "%.*s", (int)(strlen(file) - strlen(suffix)), file);
+}
+
+/* What begins with a dot is an editor's. */
+static int
+is_wanted(const struct dirent *entry)
+{
+	size_t len = strlen(entry->d_name);
+
+	return entry->d_name[0] != '.' && len > strlen(suffix) &&
+		strcmp(entry->d_name + len - strlen(suffix), suffix) == 0;
+}
+
+/* By bytes, whatever the language of the user. */
+static int
+compare(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+/* ---- The files ---- */
+
+static struct reading *
+find_previous(const struct load *l, const char *path)
+{
+	const struct config *previous = l->previous;
+
+	for (size_t i = 0; previous != NULL && i < previous->n_files; i++)
+		if (strcmp(previous->files[i]->path, path) == 0)
+			return previous->files[i];
+	return NULL;
+}
+
+/* A file is broken. What it said before goes on; where that does not go together with
+ * the other files any more, the fault stays one: what serves must not vanish. */
+static void
+go_on_without(struct load *l, const char *path, unsigned faults)
+{
+	struct reading *previous = find_previous(l, path);
+
+	l->config->n_broken++;
+	if (previous == NULL) {
+		load_note(l, "%s is left out", path);
+		l->faults = faults;
+	} else if (load_reading(l, previous)) {
+		load_note(l, "%s: what it said before goes on", path);
+		l->faults = faults;
+	} else {
+		load_note(l, "%s: what it said before does not fit any more", path);
+	}
+}
+
+static void
+read_one(struct load *l, const char *folder, const char *file)
+{
+	struct arena *memory = &l->config->memory;
+	const char *path = text_absolute(file, folder, memory);
+	unsigned faults = l->faults;
+
+	if (path == NULL) {
+		load_fault(l, &nowhere, "out of memory");
+		return;
+	}
+	struct reading *r = file_read(l, path, app_name(file, memory));
+	if (l->faults == faults)
+		load_reading(l, r);
+	if (l->faults > faults)
+		go_on_without(l, path, faults);
+	reading_free(r);
+}
+
+void
+folder_read(struct load *l, const char *folder)
+{
+	struct dirent **files;
+	int n = scandir(folder, &files, is_wanted, compare);
+
+	if (n < 0) {
+		load_fault(l, &nowhere, "%s: %s", folder, strerror(errno));
+		return;
+	}
+	for (int i = 0; i < n; i++) {
+		read_one(l, folder, files[i]->d_name);
+		free(files[i]);
+	}
+	free(files);
+	if (l->config->n_apps == 0)
+		load_fault(l, &nowhere,
+			"%s: there is no application in any file *.conf", folder);
+}
