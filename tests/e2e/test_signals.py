@@ -248,6 +248,7 @@ def test_stopped_worker_does_not_keep_the_other_from_serving(server):
     stopped = s.wait_workers(2)[0]
     assert s.get("/hello").status == 200
     s.signal(signal.SIGSTOP, stopped)
+    wait_for(lambda: stat_of(stopped)[0] == "T", what="stopped")
     try:
         for _ in range(20):
             with s.connect(timeout=3) as c:
