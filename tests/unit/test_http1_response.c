@@ -79,7 +79,9 @@ START_TEST(fields_are_kept_as_they_are)
 	ck_assert_int_eq(add(&r, "date", "Thu, 01 Jan 1970 00:00:00 GMT"), 0);
 	ck_assert(r.has_date && !r.has_server);
 	ck_assert_int_eq(add(&r, "SERVER", "x"), 0);
-	ck_assert(r.has_server);
+	ck_assert(r.has_server && r.has_date);
+	ck_assert_int_eq(add(&r, "X", "y"), 0);
+	ck_assert(r.has_server && r.has_date);
 	http1_response_release(&r);
 }
 END_TEST
@@ -133,6 +135,10 @@ START_TEST(content_length_is_understood)
 	ck_assert_str_eq(r.error, "two different Content-Lengths");
 	ck_assert_int_eq(r.length, 12);
 	ck_assert_uint_eq(r.fields.len, 0);
+	r = response_of("200 OK");
+	ck_assert_int_eq(add(&r, "Content-Length", "0"), 0);
+	ck_assert_int_eq(r.length, 0);
+	ck_assert_int_eq(add(&r, "Content-Length", "1"), -1);
 }
 END_TEST
 
@@ -147,6 +153,7 @@ START_TEST(hop_by_hop_fields_are_left_out)
 	ck_assert_uint_eq(r.fields.len, 0);
 	ck_assert(!r.close);
 	ck_assert_int_eq(add(&r, "connection", "X-A,\tClose"), 0);
+	ck_assert_int_eq(add(&r, "Connection", "X-A"), 0);
 	ck_assert(r.close);
 	ck_assert_uint_eq(r.fields.len, 0);
 }
