@@ -5,6 +5,7 @@
 #ifndef PROTOCOLS_CGI_H
 #define PROTOCOLS_CGI_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,6 +23,14 @@ struct cgi_source {
 	const char *server_name, *server_port;
 	const char *remote_addr, *remote_port; /* "" for unix sockets */
 	const char *software;
+	/* The part of the path that names the application; head->path goes on behind
+	 * it. NULL is none. */
+	const char *script_name;
+	/* The PROXY protocol's family, such as "TCP4", and the address that the client
+	 * connected to; NULL: none were told. */
+	const char *proxy_protocol, *proxy_addr, *proxy_port;
+	bool underscores; /* names with an underscore are wanted: the caller judged them
+			   */
 };
 
 /* The layout of struct al_var in alicorn.h. */
@@ -38,13 +47,13 @@ enum { CGI_VAR_IDS = 128, CGI_OWN_VARS = 24 };
 /*
  * Fills vars, which has room for CGI_OWN_VARS and one for each field of the head. Each
  * name comes once: repeats of a field are joined with ", ", Cookie's with "; ". Left
- * out: Proxy (httpoxy), names with an underscore (X_Y would pass for X-Y), hop-by-hop
- * fields except Upgrade and Connection, Content-Type and Content-Length as HTTP_*.
- * HTTP_HOST is the head's authority. PATH_INFO is decoded once. A value that stands in
- * the head's own memory is NUL-terminated there, over the byte behind it, which must be
- * writable and is used no more: so the head must be complete and the slices of it stay
- * valid. Names and values that must be made live in the arena. Returns their number; 0
- * when memory is out.
+ * out: Proxy (httpoxy), unless wanted names with an underscore (X_Y would pass for
+ * X-Y), hop-by-hop fields except Upgrade and Connection, Content-Type and
+ * Content-Length as HTTP_*. HTTP_HOST is the head's authority. PATH_INFO is decoded
+ * once. A value that stands in the head's own memory is NUL-terminated there, over the
+ * byte behind it, which must be writable and is used no more: so the head must be
+ * complete and the slices of it stay valid. Names and values that must be made live in
+ * the arena. Returns their number; 0 when memory is out.
  */
 size_t cgi_environ(
 	const struct cgi_source *source, struct cgi_var *vars, struct arena *memory);

@@ -72,6 +72,7 @@ struct maker {
 	uint32_t place_of_id[IDS];
 	uint32_t *table; /* places of the names without an id, by their hash */
 	size_t mask;
+	bool underscores; /* in names are wanted */
 	bool repeats; /* of a field, whose values are to be joined */
 	bool failed; /* memory is out */
 };
@@ -170,7 +171,8 @@ add_own(struct maker *m, const struct cgi_source *source)
 	add_text(m, OWN_REQUEST_SCHEME, source->scheme);
 	add(m, OWN_REQUEST_URI, target, head->target.len);
 	add(m, OWN_RAW_URI, target, head->target.len);
-	add(m, OWN_SCRIPT_NAME, "", 0);
+	add_text(m, OWN_SCRIPT_NAME,
+		source->script_name != NULL ? source->script_name : "");
 	add_path(m);
 	add(m, OWN_QUERY_STRING, head->query.len > 0 ? head->query.ptr : "",
 		head->query.len);
@@ -186,6 +188,11 @@ add_own(struct maker *m, const struct cgi_source *source)
 	if (strcmp(source->scheme, "https") == 0)
 		add_text(m, OWN_HTTPS, "on");
 	add_host(m);
+	if (source->proxy_protocol != NULL) {
+		add_text(m, OWN_PROXY_PROTOCOL, source->proxy_protocol);
+		add_text(m, OWN_PROXY_ADDR, source->proxy_addr);
+		add_text(m, OWN_PROXY_PORT, source->proxy_port);
+	}
 }
 
 /* ---- The names of fields ---- */
@@ -213,7 +220,7 @@ make_name(struct maker *m, struct slice field)
 {
 	enum { PREFIX = sizeof("HTTP_") - 1 };
 
-	if (memchr(field.ptr, '_', field.len) != NULL)
+	if (!m->underscores && memchr(field.ptr, '_', field.len) != NULL)
 		return (struct slice){ 0 };
 	char *name = take(m, PREFIX + field.len + 1);
 	if (name == NULL)
@@ -366,7 +373,12 @@ size_t
 cgi_environ(const struct cgi_source *source, struct cgi_var *vars, struct arena *memory)
 {
 	const struct http1_head *head = source->head;
-	struct maker m = { .vars = vars, .memory = memory, .head = head };
+	struct maker m = {
+		.vars = vars,
+		.memory = memory,
+		.head = head,
+		.underscores = source->underscores,
+	};
 
 	add_own(&m, source);
 	m.place_of_field = arena_alloc(memory, head->n_fields * sizeof(uint32_t));

@@ -14,6 +14,7 @@
 #include "gateway/worker/request.h"
 #include "gateway/worker/self.h"
 #include "gateway/worker/steps.h"
+#include "gateway/worker/trust.h"
 
 enum {
 	STEPS_PER_TURN = 100, /* then the other connections have their turn */
@@ -260,6 +261,7 @@ conn_open(int fd, const struct listener *listener, const void *peer, size_t peer
 	};
 	watch_init(&c->watch, fd, on_event);
 	memcpy(&c->peer, peer, peer_len < sizeof(c->peer) ? peer_len : sizeof(c->peer));
+	trust_peer(c);
 	c->next = self.conns;
 	if (c->next != NULL)
 		c->next->prev = c;

@@ -21,6 +21,7 @@
 #include "gateway/worker/loop.h"
 #include "gateway/worker/output.h"
 #include "protocols/http1.h"
+#include "protocols/proxy.h"
 
 enum conn_state {
 	CONN_IDLE, /* no byte of a request yet */
@@ -32,6 +33,8 @@ enum conn_state {
 		      */
 };
 
+enum { PORT_TEXT = 6 }; /* bytes of "65535" */
+
 struct conn {
 	struct watch watch; /* first: the loop's watch is the connection */
 	struct timer timer; /* of the state's time limit */
@@ -42,18 +45,17 @@ struct conn {
 	bool cut; /* to be reset: the response is not what it claims to be */
 	bool keep_alive; /* after this response */
 	bool linger; /* after it, when not kept */
+	bool trusted; /* the peer is a proxy that is believed */
+	bool introduced; /* no PROXY header is to be looked for any more */
 	struct al_request *req;
 	struct output output;
 	const struct listener *listener;
 	uint64_t requests;
 	struct conn *prev, *next; /* in self.conns */
-	union {
-		struct sockaddr any;
-		struct sockaddr_in v4;
-		struct sockaddr_in6 v6;
-	} peer;
+	union proxy_address peer; /* as the PROXY protocol says, where it is used */
+	union proxy_address proxied; /* where the client connected to then */
 	char peer_addr[INET6_ADDRSTRLEN]; /* as text, made when it is first asked for */
-	char peer_port[6];
+	char peer_port[PORT_TEXT];
 };
 
 /* Takes over a descriptor that was accepted, and begins. */

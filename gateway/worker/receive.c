@@ -10,6 +10,7 @@
 #include "gateway/logger/log.h"
 #include "gateway/worker/request.h"
 #include "gateway/worker/self.h"
+#include "gateway/worker/trust.h"
 
 enum {
 	HEAD_MAX = 128 * 1024, /* bytes of one request's head */
@@ -102,25 +103,38 @@ has_room(struct buffer *input)
 	return input->cap < HEAD_MAX && buffer_reserve(input, input->cap) != NULL;
 }
 
+/* What is needed next when the head, or what a proxy puts before it, is not complete.
+ */
+static enum want
+receive_head(struct conn *c)
+{
+	if (!has_room(&c->req->input))
+		return conn_refuse(c, 431);
+	if (receive_input(c) > 0)
+		return WANT_STEP;
+	return c->broken ? WANT_CLOSE : WANT_EVENT;
+}
+
 enum want
 conn_step_head(struct conn *c)
 {
 	struct al_request *req = c->req;
+	unsigned refused;
+
+	if (!c->introduced && !trust_introduction(c, &refused))
+		return refused != 0 ? conn_refuse(c, refused) : receive_head(c);
 	int n = http1_decode_head(&req->decoder, buffer_slice(&req->input), &req->head);
 
 	if (n > 0) {
 		req->head_len = (size_t)n;
-		return begin_body(c);
+		unsigned status = trust_request(req);
+		return status == 0 ? begin_body(c) : conn_refuse(c, status);
 	}
 	if (n < 0) {
 		log_info("refused a request with %d: %s", -n, req->decoder.reason);
 		return conn_refuse(c, (unsigned)-n);
 	}
-	if (!has_room(&req->input))
-		return conn_refuse(c, 431);
-	if (receive_input(c) > 0)
-		return WANT_STEP;
-	return c->broken ? WANT_CLOSE : WANT_EVENT;
+	return receive_head(c);
 }
 
 /* Keeps a piece of the body. */

@@ -93,7 +93,8 @@ request_reset(struct al_request *req)
 	req->head_len = 0;
 	buffer_reset(&req->gathered);
 	req->vars = NULL;
-	req->has_body = req->is_head = false;
+	req->has_body = req->is_head = req->is_https = false;
+	req->script_name = NULL;
 	req->body_length = 0;
 	req->started = req->begun = req->complete = false;
 	req->too_long = req->waiting = false;
@@ -125,29 +126,49 @@ request_line(const struct al_request *req, char *text, size_t room)
 /* ---- The environ ---- */
 
 static void
+describe(
+	const union proxy_address *a, char host[INET6_ADDRSTRLEN], char port[PORT_TEXT])
+{
+	bool v6 = a->any.sa_family == AF_INET6;
+	const void *bytes = v6 ? (const void *)&a->v6.sin6_addr : &a->v4.sin_addr;
+
+	inet_ntop(a->any.sa_family, bytes, host, INET6_ADDRSTRLEN);
+	snprintf(port, PORT_TEXT, "%hu", ntohs(v6 ? a->v6.sin6_port : a->v4.sin_port));
+}
+
+static void
 describe_peer(struct conn *c)
 {
-	unsigned port = 0;
+	if (c->peer_port[0] == '\0' && c->peer.any.sa_family != AF_UNIX)
+		describe(&c->peer, c->peer_addr, c->peer_port);
+}
 
-	if (c->peer_port[0] != '\0' || c->peer.any.sa_family == AF_UNIX)
-		return;
-	if (c->peer.any.sa_family == AF_INET) {
-		inet_ntop(AF_INET, &c->peer.v4.sin_addr, c->peer_addr,
-			sizeof(c->peer_addr));
-		port = ntohs(c->peer.v4.sin_port);
-	} else {
-		inet_ntop(AF_INET6, &c->peer.v6.sin6_addr, c->peer_addr,
-			sizeof(c->peer_addr));
-		port = ntohs(c->peer.v6.sin6_port);
-	}
-	snprintf(c->peer_port, sizeof(c->peer_port), "%hu", (unsigned short)port);
+/* What the PROXY protocol told beside the client's address. */
+static int
+describe_proxy(struct cgi_source *source, struct al_request *req)
+{
+	const union proxy_address *server = &req->conn->proxied;
+	char *host, *port;
+
+	if (server->any.sa_family == AF_UNSPEC)
+		return 0;
+	host = arena_bytes(&req->arena, INET6_ADDRSTRLEN);
+	port = arena_bytes(&req->arena, PORT_TEXT);
+	if (host == NULL || port == NULL)
+		return -1;
+	describe(server, host, port);
+	source->proxy_protocol = server->any.sa_family == AF_INET6 ? "TCP6" : "TCP4";
+	source->proxy_addr = host;
+	source->proxy_port = port;
+	return 0;
 }
 
 /* A unix socket has no host and port: they are what the client calls us. */
 static int
 name_from_authority(struct cgi_source *source, struct al_request *req)
 {
-	struct slice host = req->head.authority, port = SLICE("80");
+	struct slice host = req->head.authority;
+	struct slice port = req->is_https ? SLICE("443") : SLICE("80");
 	const char *colon = host.len != 0 ? memrchr(host.ptr, ':', host.len) : NULL;
 
 	if (colon != NULL &&
@@ -184,9 +205,13 @@ make_environ(struct al_request *req)
 		.remote_addr = c->peer_addr,
 		.remote_port = c->peer_port,
 		.software = al_version(),
+		.script_name = req->script_name,
+		.underscores = true, /* trust_request has judged them */
 	};
 
 	describe_peer(c);
+	if (describe_proxy(&source, req) != 0)
+		return -1;
 	if (address->kind == ADDRESS_UNIX && name_from_authority(&source, req) != 0)
 		return -1;
 	size_t room = CGI_OWN_VARS + req->head.n_fields;
@@ -224,8 +249,7 @@ al_env(struct al_request *req, const char *name)
 const char *
 al_scheme(struct al_request *req)
 {
-	(void)req;
-	return "http";
+	return req->is_https ? "https" : "http";
 }
 
 bool

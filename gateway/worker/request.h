@@ -29,6 +29,8 @@ struct al_request {
 	struct body body;
 	bool has_body;
 	bool is_head; /* the method is HEAD */
+	bool is_https; /* on the client's side of the proxy */
+	const char *script_name; /* from a proxy; NULL: none */
 
 	struct al_var *vars; /* the environ; NULL until it is asked for */
 	size_t n_vars;

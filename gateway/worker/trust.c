@@ -1,0 +1,184 @@
+#include "gateway/worker/trust.h"
+
+#include <string.h>
+
+#include "gateway/logger/log.h"
+#include "gateway/worker/self.h"
+
+void
+trust_peer(struct conn *c)
+{
+	const struct app_settings *s = self.settings;
+
+	c->trusted = c->peer.any.sa_family == AF_UNIX ||
+		networks_hold(s->forwarded_allow_ips.networks,
+			s->forwarded_allow_ips.texts.n, &c->peer.any);
+	c->introduced = strcmp(s->proxy_protocol, "off") == 0;
+}
+
+/* ---- The PROXY protocol ---- */
+
+static unsigned
+versions(void)
+{
+	static const struct {
+		const char *setting;
+		unsigned versions;
+	} rows[] = {
+		{ "v1", PROXY_V1 },
+		{ "v2", PROXY_V2 },
+		{ "auto", PROXY_V1 | PROXY_V2 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (strcmp(self.settings->proxy_protocol, rows[i].setting) == 0)
+			return rows[i].versions;
+	return 0;
+}
+
+static bool
+may_introduce(const struct conn *c)
+{
+	const setting_cidrs *allowed = &self.settings->proxy_allow_ips;
+
+	return c->peer.any.sa_family == AF_UNIX ||
+		networks_hold(allowed->networks, allowed->texts.n, &c->peer.any);
+}
+
+bool
+trust_introduction(struct conn *c, unsigned *status)
+{
+	struct buffer *input = &c->req->input;
+	struct proxy_header header;
+	int n = proxy_decode(&header, versions(), buffer_slice(input));
+
+	*status = 0;
+	if (n == 0)
+		return false;
+	c->introduced = true;
+	if (n == PROXY_NONE)
+		return true;
+	if (n == PROXY_BAD || !may_introduce(c)) {
+		*status = n == PROXY_BAD ? 400 : 403;
+		log_info("refused a PROXY header with %u: %s", *status,
+			n == PROXY_BAD ? header.error : "not in proxy_allow_ips");
+		return false;
+	}
+	if (header.client.any.sa_family != AF_UNSPEC) {
+		c->peer = header.client;
+		c->proxied = header.server;
+	}
+	buffer_consume(input, (size_t)n);
+	return true;
+}
+
+/* ---- Fields ---- */
+
+/* "*" stands for all names. */
+static bool
+is_listed(struct text_list names, struct slice name)
+{
+	for (size_t i = 0; i < names.n; i++)
+		if (strcmp(names.items[i], "*") == 0 ||
+			slice_caseeq(slice_str(names.items[i]), name))
+			return true;
+	return false;
+}
+
+/* The value that means https when this is one of secure_scheme_headers. */
+static const char *
+secure_value(struct slice name)
+{
+	struct text_list rows = self.settings->secure_scheme_headers;
+
+	for (size_t i = 0; i < rows.n; i++) {
+		const char *equals = strchr(rows.items[i], '=');
+		size_t len = (size_t)(equals - rows.items[i]);
+		if (slice_caseeq(slice_of(rows.items[i], len), name))
+			return equals + 1;
+	}
+	return NULL;
+}
+
+/* Two fields that disagree: the proxy lets its clients' own through. */
+static unsigned
+read_scheme(struct al_request *req, const struct http1_field *field, bool *told)
+{
+	const char *secure = secure_value(field->name);
+
+	if (secure == NULL)
+		return 0;
+	bool is_https = slice_eq(field->value, slice_str(secure));
+	if (*told && is_https != req->is_https) {
+		log_info("refused a request with 400: its scheme is told in two ways");
+		return 400;
+	}
+	*told = true;
+	req->is_https = is_https;
+	return 0;
+}
+
+/* The path must go on behind it, at a '/'. */
+static unsigned
+read_script_name(struct al_request *req, struct slice name)
+{
+	struct slice *path = &req->head.path;
+
+	if (name.len == 0 || slice_eq(name, SLICE("/")))
+		return 0;
+	if (!slice_starts(*path, name) ||
+		(path->len > name.len && path->ptr[name.len] != '/')) {
+		log_error("%s: SCRIPT_NAME %" SLICE_FMT
+			  " is not the beginning of %" SLICE_FMT,
+			self.settings->name, SLICE_ARG(name), SLICE_ARG(*path));
+		return 500;
+	}
+	req->script_name = arena_strz(&req->arena, name);
+	slice_advance(path, name.len);
+	return req->script_name != NULL ? 0 : 500;
+}
+
+/* A name that would pass for another one in the environ. */
+static unsigned
+judge_name(struct al_request *req, const struct http1_field *field, bool *wanted)
+{
+	const char *policy = self.settings->header_map;
+
+	if (req->conn->trusted &&
+		is_listed(self.settings->forwarder_headers, field->name)) {
+		*wanted = true;
+		bool is_script = slice_caseeq(field->name, SLICE("SCRIPT_NAME"));
+		return is_script ? read_script_name(req, field->value) : 0;
+	}
+	*wanted = strcmp(policy, "dangerous") == 0;
+	if (strcmp(policy, "refuse") != 0)
+		return 0;
+	log_info("refused a request with 400: field %" SLICE_FMT " has an underscore",
+		SLICE_ARG(field->name));
+	return 400;
+}
+
+unsigned
+trust_request(struct al_request *req)
+{
+	struct http1_head *head = &req->head;
+	bool told = false;
+	size_t kept = 0;
+	unsigned status = 0;
+
+	for (size_t i = 0; i < head->n_fields && status == 0; i++) {
+		const struct http1_field *field = &head->fields[i];
+		bool wanted = true;
+		if (memchr(field->name.ptr, '_', field->name.len) != NULL)
+			status = judge_name(req, field, &wanted);
+		else if (req->conn->trusted)
+			status = read_scheme(req, field, &told);
+		if (!wanted)
+			log_debug("dropped the field %" SLICE_FMT,
+				SLICE_ARG(field->name));
+		else
+			head->fields[kept++] = *field;
+	}
+	head->n_fields = kept;
+	return status;
+}
