@@ -74,8 +74,8 @@ class Round:
         self.errors += sum(map(int, re.findall(r"\d+", sockets[1]))) if sockets else 0
         self.cpu_us = cpu * 1e6 / n
         self.rate = float(re.search(r"Requests/sec:\s+([\d.]+)", text)[1])
-        self.p50 = milliseconds(re.search(r"50%\s+(\S+)", text)[1])
-        self.p99 = milliseconds(re.search(r"99%\s+(\S+)", text)[1])
+        self.p50 = milliseconds(re.search(r"(?m)^\s*50%\s+(\S+)", text)[1])
+        self.p99 = milliseconds(re.search(r"(?m)^\s*99%\s+(\S+)", text)[1])
 
 
 def row(name, rounds, memory):
