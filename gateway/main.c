@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "gateway/arbiter/arbiter.h"
+#include "gateway/arbiter/trial.h"
 #include "gateway/common/title.h"
 #include "gateway/config/config.h"
 #include "gateway/logger/log.h"
@@ -91,28 +92,25 @@ make_version(const struct config *config, struct buffer *text)
 	buffer_add_str(text, "alicorn " ALICORN_VERSION "\n");
 }
 
-static void
-make_verdict(const struct config *config, struct buffer *text)
-{
-	(void)config;
-	buffer_add_str(text, "the configuration is good\n");
-}
-
-/* What is printed instead of running. */
 static void (*const printed[])(const struct config *, struct buffer *) = {
-	[CONFIG_CHECK] = make_verdict,
 	[CONFIG_PRINT] = config_print,
 	[CONFIG_HELP] = make_help,
 	[CONFIG_VERSION] = make_version,
 };
 
-/* A configuration that has broken files is shown without them, but is not good. */
+/* What is asked for instead of running. Broken files are left out of it, but then all
+ * is not well. */
 static enum exit_status
 show(struct config *config)
 {
-	enum exit_status status = config->n_broken > 0 ? EXIT_CONFIG : EXIT_DONE;
+	enum exit_status status = EXIT_DONE;
 
-	print(printed[config->action], config);
+	if (config->action == CONFIG_CHECK)
+		status = trial_run(config, worker_check);
+	else
+		print(printed[config->action], config);
+	if (config->n_broken > 0)
+		status = EXIT_CONFIG;
 	config_free(config);
 	return status;
 }
@@ -125,7 +123,6 @@ main(int argc, char **argv)
 	bool usage;
 	struct config *config =
 		config_load(argc, arguments.argv, NULL, &errors, &usage);
-
 	enum exit_status status = usage ? EXIT_USAGE : EXIT_CONFIG;
 
 	if (config != NULL && config->action == CONFIG_RUN) {

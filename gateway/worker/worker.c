@@ -232,21 +232,39 @@ serve(void)
 	}
 }
 
+static const char *
+load(const struct heritage *h)
+{
+	const char *error = enter(h->app);
+
+	return error != NULL ? error
+			     : app_load(&self.app, h->app->what.binding, h->target);
+}
+
+int
+worker_check(const struct heritage *h)
+{
+	const char *error = set_up(h) == 0 ? load(h) : strerror(errno);
+
+	last_words_disarm();
+	tell(error == NULL ? MESSAGE_READY : MESSAGE_FAILED,
+		error != NULL ? error : "");
+	if (error == NULL)
+		app_unload(&self.app);
+	return error == NULL ? EXIT_DONE : EXIT_LOAD;
+}
+
 int
 worker_run(const struct heritage *h)
 {
-	const char *error;
-
 	if (set_up(h) != 0) {
 		log_error("%s: a worker cannot be set up: %s", h->app->name,
 			strerror(errno));
 		return EXIT_BOOT;
 	}
-	error = open_logs(h);
+	const char *error = open_logs(h);
 	if (error == NULL)
-		error = enter(h->app);
-	if (error == NULL)
-		error = app_load(&self.app, h->app->what.binding, h->target);
+		error = load(h);
 	if (error != NULL) {
 		last_words_disarm();
 		tell(MESSAGE_FAILED, error);

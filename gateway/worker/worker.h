@@ -11,6 +11,9 @@
 /* A worker_fn. */
 int worker_run(const struct heritage *h);
 
+/* A worker_fn too: loads the application, reports, and unloads it. */
+int worker_check(const struct heritage *h);
+
 /* A complete 504 response, for struct arbiter_job. */
 struct slice worker_timeout_answer(void);
 
