@@ -4,12 +4,15 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "gateway/arbiter/limits.h"
 #include "gateway/arbiter/pool.h"
+#include "gateway/arbiter/privileges.h"
 #include "gateway/arbiter/signals.h"
 #include "gateway/common/clock.h"
 #include "gateway/common/title.h"
@@ -90,6 +93,26 @@ keep_own_descriptors(const struct pool *pool, const struct heritage *h)
 	free(kept);
 }
 
+/* NULL, or what it must do before it may begin, and cannot; errno says why. */
+static const char *
+confine(const struct app_settings *app)
+{
+	const char *reason = limits_set(app);
+
+	return reason != NULL ? reason : privileges_drop(app);
+}
+
+static void __attribute__((noreturn)) refuse_to_live(int fd, const char *reason)
+{
+	struct channel channel;
+	char text[256];
+
+	snprintf(text, sizeof(text), "%s: %s", reason, strerror(errno));
+	channel_init(&channel, fd);
+	channel_send(&channel, MESSAGE_FAILED, slice_str(text));
+	exit(EXIT_LOAD);
+}
+
 /* What a child does from the fork to its end. */
 static void __attribute__((noreturn))
 live(const struct family *f, const struct child *child, int channel)
@@ -110,6 +133,9 @@ live(const struct family *f, const struct child *child, int channel)
 
 	title_name(heritage.server->proc_name);
 	title_set("%s %s", pool->kind->name, pool->app->name);
+	const char *reason = confine(pool->app);
+	if (reason != NULL)
+		refuse_to_live(channel, reason);
 	exit(pool->kind->run(f, pool, &heritage));
 }
 
@@ -233,8 +259,6 @@ child_is_ready(struct child *child, uint64_t now)
 	child->pool->was_ready = true;
 	set_state(child, CHILD_READY);
 	log_debug("%s is ready", child_text(child));
-	if (child->reopen)
-		child_reopen_log(child);
 	if (!child->pool->hold)
 		child_serve(child);
 }
@@ -327,10 +351,10 @@ child_kill(struct child *child, const char *why)
 void
 child_reopen_log(struct child *child)
 {
-	/* The signal would end a child that has not set its handlers yet. */
-	child->reopen = child->state == CHILD_BOOTING;
-	if (!child->reopen && child->pool->kind->reopen_signal != 0)
-		child_signal(child, child->pool->kind->reopen_signal);
+	/* It may not have the right to open the file itself. A program's channel is
+	 * closed: it keeps the old log. */
+	channel_send_fd(&child->channel, MESSAGE_REOPEN,
+		log_fd() != STDERR_FILENO ? log_fd() : -1);
 }
 
 /* ---- For the log ---- */

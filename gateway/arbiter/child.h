@@ -47,7 +47,6 @@ struct child {
 	uint64_t kill_at;
 
 	const char *killed_for; /* why the arbiter ended it; NULL: it did not */
-	bool reopen; /* the log was reopened while it booted */
 	bool explained; /* the log says already why it ends */
 
 	TAILQ_ENTRY(child) next;
@@ -87,7 +86,7 @@ void child_deadline_passed(struct child *child, uint64_t now);
 void child_kill(struct child *child, const char *why);
 void child_signal(const struct child *child, int number);
 
-/* It shall reopen the log, as soon as it can. */
+/* The log was reopened: it shall use the new one. */
 void child_reopen_log(struct child *child);
 
 /* The other side closed the channel. */

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "gateway/arbiter/privileges.h"
 #include "gateway/logger/log.h"
 
 static void
@@ -128,7 +129,7 @@ static const char *
 open_program(struct generation *g, struct pool *programs)
 {
 	struct program_socket *s = &g->sockets[g->n_sockets];
-	const char *reason = program_socket_open(s);
+	const char *reason = program_socket_open(s, &programs->app->identity);
 
 	if (reason != NULL)
 		return reason;
@@ -145,6 +146,9 @@ generation_open(struct generation *g, struct listeners *all, unsigned attempts)
 
 	for (size_t i = 0; i < g->n_pools && reason == NULL; i++) {
 		struct pool *pool = &g->pools[i];
+		reason = privileges_check(pool->app);
+		if (reason != NULL)
+			continue;
 		if (pool->front == NULL)
 			reason = open_listeners(g, pool, all, attempts);
 		else

@@ -30,7 +30,6 @@ const struct child_kind kind_worker = {
 	.name = "worker",
 	.has_slot = true,
 	.quick_signal = SIGQUIT,
-	.reopen_signal = SIGUSR1,
 	.run = run_worker,
 };
 

@@ -14,7 +14,6 @@ struct child_kind {
 	bool has_slot;
 	bool leads_group; /* signals are for its whole process group */
 	int quick_signal; /* tells it to stop without finishing its work */
-	int reopen_signal; /* tells it to reopen the log; 0: it cannot */
 	/* 0: it says itself when it is ready. Else it is ready when it has lived so
 	 * long after its channel was closed, which exec() does. */
 	unsigned settle_ms;

@@ -53,7 +53,7 @@ listen_at(const char *path)
 }
 
 const char *
-program_socket_open(struct program_socket *s)
+program_socket_open(struct program_socket *s, const struct identity *identity)
 {
 	const char *tmpdir = getenv("TMPDIR");
 	const char *reason;
@@ -77,7 +77,12 @@ program_socket_open(struct program_socket *s)
 	} else {
 		const char *path = s->target + strlen(scheme);
 		s->fd = listen_at(path);
-		reason = s->fd == -1 ? explain("listen on", path) : NULL;
+		reason = NULL;
+		if (s->fd == -1)
+			reason = explain("listen on", path);
+		else if (chown(path, identity->uid, identity->gid) == -1 ||
+			chown(folder, identity->uid, identity->gid) == -1)
+			reason = explain("give away", path);
 		if (reason != NULL)
 			program_socket_close(s);
 	}

@@ -19,8 +19,10 @@ struct program_socket {
 		.fd = -1 \
 	}
 
-/* Returns NULL, or why it cannot be made; the text lives until the next call. */
-const char *program_socket_open(struct program_socket *s);
+/* For programs and workers of this user and group. Returns NULL, or why it cannot be
+ * made; the text lives until the next call. */
+const char *program_socket_open(
+	struct program_socket *s, const struct identity *identity);
 /* Removes the socket and its folder. */
 void program_socket_close(struct program_socket *s);
 

@@ -1,6 +1,7 @@
 #include "gateway/common/channel.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 void
@@ -27,6 +28,18 @@ channel_send(struct channel *c, unsigned type, struct slice payload)
 	if (c->fd == -1 || imsg_compose(&c->out, type, payload, -1) == -1)
 		return -1;
 	return channel_flush(c);
+}
+
+int
+channel_send_fd(struct channel *c, unsigned type, int fd)
+{
+	int copy = fd != -1 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
+
+	if (c->fd != -1 && imsg_compose(&c->out, type, SLICE(""), copy) == 0)
+		return channel_flush(c);
+	if (copy != -1)
+		close(copy);
+	return -1;
 }
 
 int

@@ -41,6 +41,7 @@ enum message {
 	MESSAGE_FAILED, /* it cannot be loaded; the payload is the reason, a text */
 	/* arbiter to worker */
 	MESSAGE_SERVE, /* begin to accept: the generation is committed */
+	MESSAGE_REOPEN, /* log files anew; with the log's descriptor, if it is a file */
 };
 
 /* Exit statuses, of the program and of a child. */

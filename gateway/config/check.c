@@ -262,6 +262,7 @@ check_apps(struct load *l, size_t first)
 			access_format_check(c->apps[i].access_log_format));
 		check_target(l, &c->apps[i]);
 		check_addresses(l, &c->apps[i]);
+		check_identity(l, &c->apps[i]);
 	}
 	if (l->faults > faults)
 		return;

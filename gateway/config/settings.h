@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "gateway/config/address.h"
+#include "gateway/config/identity.h"
 #include "gateway/config/network.h"
 #include "gateway/config/target.h"
 #include "protocols/arena.h"
@@ -109,6 +110,8 @@ struct app_settings {
 	struct origin origin; /* where the application itself is written down */
 	struct target what; /* of target */
 	struct address *addresses; /* of bind, as many */
+	struct identity identity; /* of user and group */
+	struct identity socket_identity; /* of socket_owner and socket_group */
 };
 
 struct setting {

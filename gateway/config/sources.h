@@ -136,4 +136,7 @@ void check_apps(struct load *l, size_t first);
  */
 const char *reserved_advice(struct slice word);
 
+/* Fills in who the application's processes and sockets are. */
+void check_identity(struct load *l, struct app_settings *app);
+
 #endif

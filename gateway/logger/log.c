@@ -36,8 +36,8 @@ open_file(const char *name)
 	return open(name, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
 }
 
-static void
-use(int opened)
+void
+log_use(int opened)
 {
 	if (fd != STDERR_FILENO)
 		close(fd);
@@ -56,7 +56,7 @@ log_open(const char *name)
 		free(copy);
 		return reason;
 	}
-	use(opened);
+	log_use(opened);
 	free(path);
 	path = copy;
 	return NULL;
@@ -70,7 +70,7 @@ log_reopen(void)
 	if (opened == -1)
 		log_error("reopen %s: %s", path, strerror(errno));
 	else
-		use(opened);
+		log_use(opened);
 }
 
 bool

@@ -27,6 +27,10 @@ const char *log_open(const char *path);
 /* Opens the same path anew, after it was renamed. */
 void log_reopen(void);
 
+/* Writes to this descriptor instead, which becomes the log's own: somebody else has
+ * reopened the log, and had the right to. */
+void log_use(int opened);
+
 /* "info" and so on; false when it is none. */
 bool log_level_parse(const char *name, enum log_level *level);
 

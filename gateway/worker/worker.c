@@ -125,9 +125,12 @@ on_channel(struct watch *watch, uint32_t events)
 	int got;
 
 	(void)events;
-	while ((got = channel_receive(&channel, &m)) == 1)
+	while ((got = channel_receive(&channel, &m)) == 1) {
 		if (m.type == MESSAGE_SERVE && !self.draining)
 			accept_start();
+		else if (m.type == MESSAGE_REOPEN && m.fd != -1)
+			log_use(m.fd);
+	}
 	if (got < 0) {
 		log_warning("%s: the arbiter has gone, stopping", self.settings->name);
 		loop_pause(&self.loop, watch);

@@ -73,6 +73,7 @@ def alicorn(name, folder, program, target, needs=(), settings=""):
 workers = {WORKERS};
 loglevel = "warning";
 keepalive = 60;
+{'user = "root";' if os.getuid() == 0 else ""}
 applications: {{ hello: {{ target = "{target}"; bind = "127.0.0.1:{port}"; {settings} }}; }};
 """)
     return start(name, folder, [program, "-c", config], port, needs)

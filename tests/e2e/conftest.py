@@ -26,6 +26,10 @@ APPS = ALICORN.parent / "apps"
 PROBE = f"c:{APPS}/probe.so"
 SANITIZED = bool(os.environ.get("SANITIZE"))
 
+# As root the program demands to be told whom the applications run as.
+USER = {"user": "root"} if os.getuid() == 0 else {}
+AS_USER = [f"--user={name}" for name in USER.values()]
+
 
 def wait_for(condition, limit=LIMIT, what=None):
     """Waits until the condition is true and returns its value."""
@@ -245,6 +249,8 @@ def server(tmp_path):
         if arguments is None:
             write_config(folder, apps, text, settings)
             arguments = ["-c", folder / "server.conf"]
+        else:
+            arguments = [*AS_USER, *arguments]
         s = Server(folder, arguments, environment(folder, env))
         s.configure = lambda apps=None, text=None, **settings: write_config(
             folder, apps, text, settings)
@@ -264,7 +270,7 @@ def write_config(folder, apps, text, settings):
     if text is None:
         if apps is None:
             apps = {"probe": {"target": PROBE, "bind": "127.0.0.1:0"}}
-        settings = {"errorlog": str(folder / "log"), **settings}
+        settings = {"errorlog": str(folder / "log"), **USER, **settings}
         text = format_config(apps, settings)
     (folder / "server.conf").write_text(text)
 
@@ -291,7 +297,7 @@ def alicorn(tmp_path):
     .stderr."""
     def run(*arguments, env=None, limit=LIMIT):
         return subprocess.run(
-            [ALICORN, *map(str, arguments)], cwd=tmp_path, env=environment(tmp_path, env),
+            [ALICORN, *AS_USER, *map(str, arguments)], cwd=tmp_path, env=environment(tmp_path, env),
             stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=limit)
 
     yield run

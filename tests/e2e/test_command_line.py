@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from conftest import ALICORN, APPS, PROBE, saying, wait_for
+from conftest import ALICORN, APPS, AS_USER, PROBE, saying, wait_for
 from wire import Client
 
 
@@ -151,7 +151,7 @@ def test_chdir_and_bindings_beside_the_program(compile_app, tmp_path):
     link, there = tmp_path / "link", tmp_path / "there"
     link.symlink_to(ALICORN)
     there.mkdir()
-    port, process = started([link, "-b", "127.0.0.1:0", "--chdir", there, path])
+    port, process = started([link, *AS_USER, "-b", "127.0.0.1:0", "--chdir", there, path])
     try:
         with Client(("127.0.0.1", port)) as c:
             assert c.get("/").text == str(there)
@@ -163,7 +163,8 @@ def test_installed_program_finds_its_bindings(tmp_path):
     for part, name in (("bin", "alicorn"), ("lib/alicorn", "c.so")):
         (tmp_path / part).mkdir(parents=True)
         shutil.copy(ALICORN.parent / name, tmp_path / part)
-    _, process = started([tmp_path / "bin/alicorn", "-b", "127.0.0.1:0", APPS / "probe.so"])
+    _, process = started(
+        [tmp_path / "bin/alicorn", *AS_USER, "-b", "127.0.0.1:0", APPS / "probe.so"])
     assert ended(process) == 0
 
 
@@ -174,7 +175,7 @@ def test_chdir_to_nowhere_is_told(alicorn):
 
 def test_missing_binding_is_told(tmp_path):
     shutil.copy(ALICORN, tmp_path)
-    done = subprocess.run([tmp_path / "alicorn", "-b", "127.0.0.1:0", APPS / "probe.so"],
+    done = subprocess.run([tmp_path / "alicorn", *AS_USER, "-b", "127.0.0.1:0", APPS / "probe.so"],
                           capture_output=True, text=True, timeout=20)
     assert done.returncode in (1, 4) and "c.so" in done.stderr
 
@@ -234,7 +235,7 @@ def test_environment_of_the_application(server, compile_app):
 def test_output_to_a_closed_pipe_does_not_end_the_server(compile_app):
     """The reader of its stderr has gone."""
     path = compile_app(saying("x"))
-    _, process = started([ALICORN, "-b", "127.0.0.1:0", path])
+    _, process = started([ALICORN, *AS_USER, "-b", "127.0.0.1:0", path])
     try:
         process.stderr.close()
         process.send_signal(signal.SIGTTIN)

@@ -31,13 +31,6 @@ static char log_path[STAGE_NAME + 16];
 static const struct heritage *heritage;
 static struct channel channel;
 
-static void
-count_reopen(int number)
-{
-	(void)number;
-	stage->reopened++;
-}
-
 /* Until the arbiter has gone. */
 static int
 serve(void)
@@ -52,6 +45,8 @@ serve(void)
 			poll(&p, 1, -1);
 		else if (m.type == MESSAGE_SERVE)
 			return -1;
+		else if (m.type == MESSAGE_REOPEN && m.fd != -1)
+			stage->reopened += close(m.fd) == 0;
 	}
 }
 
@@ -205,7 +200,6 @@ worker(const struct heritage *h)
 	heritage = h;
 	channel_init(&channel, h->channel);
 	look_around();
-	signal(SIGUSR1, count_reopen);
 	for (size_t i = 0; i < sizeof(behaviours) / sizeof(behaviours[0]); i++) {
 		if (strcmp(h->target, behaviours[i].name) == 0)
 			return behaviours[i].run();
@@ -263,6 +257,9 @@ make_config(void)
 		app->what.command = words;
 	}
 	set_addresses(app, memory);
+	app->user = "myself";
+	app->identity = app->socket_identity = identity_own();
+	app->umask = app->socket_mode = MODE_UNSET;
 	app->backlog = 64;
 	app->workers = stage->workers;
 	app->timeout = stage->timeout;
