@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "gateway/arbiter/access_file.h"
 #include "gateway/arbiter/obituary.h"
 #include "gateway/arbiter/reload.h"
 #include "gateway/arbiter/signals.h"
@@ -70,6 +71,7 @@ reopen_logs(struct arbiter *a)
 	log_reopen();
 	log_info("log reopened");
 	TAILQ_FOREACH (child, &a->family.children, next) {
+		access_file_make(child->pool->app);
 		child_reopen_log(child);
 	}
 }

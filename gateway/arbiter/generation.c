@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "gateway/arbiter/access_file.h"
 #include "gateway/arbiter/privileges.h"
 #include "gateway/logger/log.h"
 
@@ -149,6 +150,7 @@ generation_open(struct generation *g, struct listeners *all, unsigned attempts)
 		reason = privileges_check(pool->app);
 		if (reason != NULL)
 			continue;
+		access_file_make(pool->app);
 		if (pool->front == NULL)
 			reason = open_listeners(g, pool, all, attempts);
 		else

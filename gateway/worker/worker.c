@@ -50,11 +50,17 @@ capture_output(void)
 }
 
 static void
+follow_log(void)
+{
+	capture_output();
+	access_log_reopen();
+}
+
+static void
 reopen_logs(void)
 {
 	log_reopen();
-	capture_output();
-	access_log_reopen();
+	follow_log();
 }
 
 static void
@@ -126,10 +132,12 @@ on_channel(struct watch *watch, uint32_t events)
 
 	(void)events;
 	while ((got = channel_receive(&channel, &m)) == 1) {
-		if (m.type == MESSAGE_SERVE && !self.draining)
-			accept_start();
-		else if (m.type == MESSAGE_REOPEN && m.fd != -1)
+		if (m.fd != -1)
 			log_use(m.fd);
+		if (m.type == MESSAGE_REOPEN)
+			follow_log();
+		else if (m.type == MESSAGE_SERVE && !self.draining)
+			accept_start();
 	}
 	if (got < 0) {
 		log_warning("%s: the arbiter has gone, stopping", self.settings->name);
