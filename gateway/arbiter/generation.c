@@ -6,6 +6,7 @@
 
 #include "gateway/arbiter/access_file.h"
 #include "gateway/arbiter/privileges.h"
+#include "gateway/arbiter/socket_file.h"
 #include "gateway/logger/log.h"
 
 static void
@@ -122,6 +123,10 @@ open_listeners(struct generation *g, struct pool *pool, struct listeners *all,
 			return reason;
 		g->listeners[g->n_listeners++] = l;
 		pool->heritage.n_listeners++;
+		if (l->address.kind == ADDRESS_UNIX && listener_is_new(l))
+			reason = socket_file_set(l->address.host, pool->app);
+		if (reason != NULL)
+			return reason;
 	}
 	return NULL;
 }
@@ -230,7 +235,18 @@ generation_deadline(const struct generation *g)
 
 /* ---- What is done with it ---- */
 
-/* A socket that was kept may have another backlog from now on. */
+static void
+update_file(const struct listener *l, const struct app_settings *app)
+{
+	const char *reason = l->address.kind == ADDRESS_UNIX
+		? socket_file_set(l->address.host, app)
+		: NULL;
+
+	if (reason != NULL)
+		log_error("%s", reason);
+}
+
+/* A socket that was kept may have another backlog, owner and mode from now on. */
 static void
 announce_listeners(const struct pool *pool)
 {
@@ -240,6 +256,8 @@ announce_listeners(const struct pool *pool)
 		if (listener_is_new(l))
 			log_info("listening on %s for %s", listener_text(l),
 				pool->app->name);
+		else
+			update_file(l, pool->app);
 	}
 }
 

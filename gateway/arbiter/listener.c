@@ -148,6 +148,17 @@ clear_path(const struct sockaddr_un *name)
 	return unlink(name->sun_path);
 }
 
+/* Nobody else can connect before the file has its owner and mode. */
+static int
+bind_private(int fd, const struct sockaddr_un *name)
+{
+	mode_t before = umask(0177);
+	int done = bind(fd, (const struct sockaddr *)name, sizeof(*name));
+
+	umask(before);
+	return done;
+}
+
 static int
 open_unix(const struct address *address, const char **reason)
 {
@@ -162,8 +173,7 @@ open_unix(const struct address *address, const char **reason)
 	}
 	memcpy(name.sun_path, address->host, len);
 	if (clear_path(&name) == -1 || (fd = new_socket(AF_UNIX)) == -1 ||
-		bind(fd, (struct sockaddr *)&name, sizeof(name)) == -1 ||
-		listen(fd, SOMAXCONN) == -1) {
+		bind_private(fd, &name) == -1 || listen(fd, SOMAXCONN) == -1) {
 		fd = fail(fd);
 		*reason = explain(address,
 			errno == EEXIST ? "the file exists and is not a socket"

@@ -259,7 +259,8 @@ make_config(void)
 	set_addresses(app, memory);
 	app->user = "myself";
 	app->identity = app->socket_identity = identity_own();
-	app->umask = app->socket_mode = MODE_UNSET;
+	app->umask = MODE_UNSET;
+	app->socket_mode = 0660;
 	app->backlog = 64;
 	app->workers = stage->workers;
 	app->timeout = stage->timeout;
