@@ -295,9 +295,9 @@ make_single_app(struct reader *r, const char *name)
 		return;
 	if (!is_name(name))
 		load_fault(r->load, &origin,
-			"\"%s\", from the name of the file, is no name for an "
+			"%s: \"%s\", from the name of the file, is no name for an "
 			"application: applications: { NAME: { ... }; };",
-			name);
+			r->path, name);
 	*r->reading->apps = r->top;
 	r->reading->apps->name = text_format(r->memory, "%s", name);
 	r->reading->apps->origin = origin;

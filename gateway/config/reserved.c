@@ -75,8 +75,6 @@ static const struct {
 	{ "worker_tmp_dir",
 		"has no meaning here: workers report in shared memory; leave it out" },
 	{ "tmp_upload_dir", "large request bodies are in files in spool_dir" },
-	{ "initgroups",
-		"has no meaning here: all groups of the user are always taken on" },
 	{ "permit_obsolete_folding|strip_header_spaces|"
 	  "permit_unconventional_http_method|permit_unconventional_http_version|"
 	  "casefold_http_method",
