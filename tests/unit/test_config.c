@@ -62,17 +62,24 @@ leave_folder(void)
 
 /* Loads what a shell would make of the line; errors end with a NUL. */
 static struct config *
-load(const char *line, struct buffer *errors, bool *usage)
+load_after(const struct config *previous, const char *line, struct buffer *errors,
+	bool *usage)
 {
 	struct arena memory = { 0 };
 	char **words;
 	size_t n;
 
 	ck_assert_pstr_eq(text_split(line, &words, &n, &memory), NULL);
-	struct config *c = config_load((int)n, words, NULL, errors, usage);
+	struct config *c = config_load((int)n, words, previous, errors, usage);
 	buffer_add_char(errors, '\0');
 	arena_release(&memory);
 	return c;
+}
+
+static struct config *
+load(const char *line, struct buffer *errors, bool *usage)
+{
+	return load_after(NULL, line, errors, usage);
 }
 
 static struct config *
@@ -505,6 +512,142 @@ START_TEST(files_include_others)
 }
 END_TEST
 
+/* ---- Folders ---- */
+
+/* Loads the folder as a reload does and frees what was before; the errors must be
+ * these. Returns what goes on. */
+static struct config *
+reload_folder(struct config *previous, bool good, const char *expected)
+{
+	struct buffer errors = { 0 };
+	struct config *c = load_after(previous, "alicorn -c conf.d", &errors, NULL);
+
+	ck_assert_str_eq(errors.ptr, expected);
+	ck_assert_int_eq(c != NULL, good);
+	buffer_release(&errors);
+	if (!good)
+		return previous;
+	config_free(previous);
+	return c;
+}
+
+START_TEST(files_of_a_folder_stand_together)
+{
+	write_file("conf.d/x.conf",
+		"timeout = 5; applications: { shop: { target = \"a:b\"; bind = "
+		"\"unix:a\"; }; };\n");
+	write_file("conf.d/y.conf", "target = \"hello.so\"; loglevel = \"debug\";");
+	struct config *c = load_good("alicorn -c conf.d -w 3");
+
+	ck_assert_uint_eq(c->n_apps, 2);
+	ck_assert_uint_eq(c->n_broken, 0);
+	ck_assert_str_eq(c->apps[0].name, "shop");
+	ck_assert_str_eq(c->apps[1].name, "y");
+	ck_assert_str_eq(c->apps[1].what.binding, "c");
+	ck_assert_int_eq(c->apps[0].timeout, 5);
+	ck_assert_int_eq(c->apps[1].timeout, 30);
+	ck_assert_int_eq(c->apps[1].workers, 3);
+	ck_assert_str_eq(c->server.loglevel, "debug");
+	config_free(c);
+}
+END_TEST
+
+/* Also what is gone from memory would be seen here, by a sanitizer. */
+START_TEST(broken_file_goes_on_as_it_was)
+{
+	static const char left_out[] =
+		"conf.d/y.conf:1: workers: \"0\" is not a whole number from 1 to 4096\n"
+		"alicorn: conf.d/y.conf is left out\n";
+	static const char goes_on[] =
+		"conf.d/y.conf:1: workers: \"0\" is not a whole number from 1 to 4096\n"
+		"alicorn: conf.d/y.conf: what it said before goes on\n";
+
+	write_file("conf.d/x.conf", "target = \"a:b\"; bind = \":1\";\n");
+	write_file("conf.d/y.conf", "workers = 0;\n");
+	struct config *c = reload_folder(NULL, true, left_out);
+	ck_assert_uint_eq(c->n_apps, 1);
+	ck_assert_uint_eq(c->n_broken, 1);
+
+	write_file("conf.d/y.conf",
+		"target = \"c:hello.so\"; bind = \":2\"; proc_name = \"y\";\n");
+	c = reload_folder(c, true, "");
+	write_file("conf.d/y.conf", "workers = 0;\n");
+	for (int i = 0; i < 3; i++) {
+		c = reload_folder(c, true, goes_on);
+		ck_assert_uint_eq(c->n_apps, 2);
+		ck_assert_str_eq(c->apps[1].what.binding, "c");
+		ck_assert_str_eq(c->apps[1].bind.items[0], ":2");
+		ck_assert_str_eq(c->server.proc_name, "y");
+		ck_assert_str_eq(
+			c->server.origins[SERVER_proc_name].source, "conf.d/y.conf");
+	}
+	config_free(c);
+}
+END_TEST
+
+START_TEST(nothing_that_serves_is_taken_away)
+{
+	write_file("conf.d/y.conf", "target = \"a:b\"; bind = \":1\";\n");
+	struct config *c = reload_folder(NULL, true, "");
+
+	write_file("conf.d/x.conf", "target = \"a:b\"; bind = \":1\";\n");
+	c = reload_folder(c, false,
+		"conf.d/y.conf:1: bind: :1 is the address of two applications, x and "
+		"y\n"
+		"conf.d/y.conf:1: bind: :1 is the address of two applications, x and "
+		"y\n"
+		"alicorn: conf.d/y.conf: what it said before does not fit any more\n");
+	unlink("conf.d/x.conf");
+	unlink("conf.d/y.conf");
+	c = reload_folder(c, false,
+		"alicorn: conf.d: there is no application in any file *.conf\n");
+	config_free(c);
+}
+END_TEST
+
+static const struct {
+	const char *first, *second, *faults;
+} bad_pairs[] = {
+	{ "applications: { shop: { target = \"a:b\"; }; };",
+		"\napplications: { shop: { target = \"a:b\"; bind = \":1\"; }; };",
+		"conf.d/y.conf:2: application shop is in conf.d/x.conf already\n" },
+	{ "target = \"a:b\";", "target = \"a:b\";",
+		"alicorn: bind: 127.0.0.1:8000 is the address of two applications, x "
+		"and y\n" },
+	{ "target = \"a:b\";\nloglevel = \"info\";",
+		"bind = \":1\"; target = \"a:b\"; loglevel = \"debug\";",
+		"conf.d/y.conf:1: loglevel is another value in conf.d/x.conf:2\n" },
+	{ "target = \"a:b\"; syslog_addr = \"udp://localhost\";",
+		"\nsyslog_addr = \"nowhere\"; loglevel = \"info\";", NULL },
+	{ "target = \"a:b\";", "workers = 1;",
+		"alicorn: conf.d/y.conf: neither target nor applications\n" },
+	{ "target = \"a:b\";", "target = \"./none.so\"; bind = \":1\";",
+		"conf.d/y.conf:1: target: \"./none.so\": ~/conf.d/none.so: No such "
+		"file "
+		"or directory\n" },
+};
+
+START_TEST(later_file_is_the_broken_one)
+{
+	struct buffer errors = { 0 };
+	char expected[512], room[512];
+
+	write_file("conf.d/x.conf", bad_pairs[_i].first);
+	write_file("conf.d/y.conf", bad_pairs[_i].second);
+	struct config *c = load("alicorn -c conf.d", &errors, NULL);
+	ck_assert_ptr_nonnull(c);
+	ck_assert_uint_eq(c->n_apps, 1);
+	ck_assert_str_eq(c->apps[0].target, "a:b");
+	if (bad_pairs[_i].faults != NULL) {
+		snprintf(expected, sizeof expected,
+			"%salicorn: conf.d/y.conf is left out\n", bad_pairs[_i].faults);
+		ck_assert_str_eq(errors.ptr, here(expected, room, sizeof room));
+	}
+	config_free(c);
+	buffer_release(&errors);
+}
+END_TEST
+
 /* ---- Printing ---- */
 
 /* Takes out the origins, which are other ones after reading back. */
@@ -601,6 +744,10 @@ config_suite(void)
 	tcase_add_test(t, applications_inherit_the_top);
 	tcase_add_test(t, target_replaces_that_of_one_application);
 	tcase_add_test(t, files_include_others);
+	tcase_add_test(t, files_of_a_folder_stand_together);
+	tcase_add_test(t, broken_file_goes_on_as_it_was);
+	tcase_add_test(t, nothing_that_serves_is_taken_away);
+	tcase_add_loop_test(t, later_file_is_the_broken_one, 0, ROWS(bad_pairs));
 	tcase_add_test(t, printed_configuration_reads_back);
 	tcase_add_test(t, help_names_every_flag);
 	suite_add_tcase(s, t);
