@@ -45,7 +45,7 @@ open_log(const struct config *config)
 static void
 tell_errors(const struct config *config, const struct buffer *errors)
 {
-	if (strcmp(config->server.errorlog, "-") != 0)
+	if (errors->len > 0 && strcmp(config->server.errorlog, "-") != 0)
 		fwrite(errors->ptr, 1, errors->len, stderr);
 	log_lines(LOG_LEVEL_ERROR, buffer_slice(errors));
 }
