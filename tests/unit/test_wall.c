@@ -16,8 +16,8 @@ assert_same(const struct wall *w, const struct tm *tm)
 	snprintf(ours, sizeof(ours), "%d %s %04d %02d:%02d:%02d", w->day, w->month,
 		w->year, w->hour, w->minute, w->second);
 	snprintf(theirs, sizeof(theirs), "%d %.3s %04d %02d:%02d:%02d", tm->tm_mday,
-		"JanFebMarAprMayJunJulAugSepOctNovDec" + 3 * tm->tm_mon,
-		tm->tm_year + 1900, tm->tm_hour, tm->tm_min, tm->tm_sec);
+		&"JanFebMarAprMayJunJulAugSepOctNovDec"[3 * tm->tm_mon],
+		tm -> tm_year + 1900, tm -> tm_hour, tm -> tm_min, tm -> tm_sec);
 	ck_assert_str_eq(ours, theirs);
 	ck_assert_int_eq(w->offset, tm->tm_gmtoff);
 }
