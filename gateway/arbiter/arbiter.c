@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +11,10 @@
 #include <unistd.h>
 
 #include "gateway/arbiter/access_file.h"
+#include "gateway/arbiter/memory.h"
 #include "gateway/arbiter/obituary.h"
+#include "gateway/arbiter/oom.h"
+#include "gateway/arbiter/recycle.h"
 #include "gateway/arbiter/reload.h"
 #include "gateway/arbiter/signals.h"
 #include "gateway/arbiter/watch.h"
@@ -229,10 +233,21 @@ heard_failed(struct arbiter *a, struct child *child, struct slice payload)
 		give_up(a, EXIT_LOAD);
 }
 
+static void
+heard_recycle(struct arbiter *a, struct child *child, struct slice payload)
+{
+	(void)a;
+	(void)payload;
+	if (child->slot != NULL)
+		recycle_ask(
+			child, " after %" PRIu64 " requests", child->slot->requests);
+}
+
 static void (*const hear[])(
 	struct arbiter *a, struct child *child, struct slice payload) = {
 	[MESSAGE_READY] = heard_ready,
 	[MESSAGE_FAILED] = heard_failed,
+	[MESSAGE_RECYCLE] = heard_recycle,
 };
 
 static void
@@ -303,6 +318,7 @@ enforce_limits(struct arbiter *a)
 			child_deadline_passed(child, now);
 	}
 	watch_requests(&a->family, a->job->timeout_answer, now);
+	memory_watch(&a->family, now);
 }
 
 /* ---- To wait ---- */
@@ -322,6 +338,7 @@ wait_ms(const struct arbiter *a)
 		min(reload_deadline(&a->reload), watch_deadline(&a->family, now));
 	const struct child *child;
 
+	next = min(next, memory_deadline(&a->family));
 	TAILQ_FOREACH (child, &a->family.children, next) {
 		if (child->deadline != 0)
 			next = min(next, child->deadline);
@@ -393,6 +410,7 @@ handle_signals(const struct family *f)
 static const char *
 prepare(struct arbiter *a, struct config *config)
 {
+	oom_has_killed();
 	if (hold_standard_descriptors() == -1 ||
 		family_init(&a->family, a->job->worker) == -1 ||
 		handle_signals(&a->family) == -1) {

@@ -47,6 +47,7 @@ struct child {
 	uint64_t kill_at;
 
 	const char *killed_for; /* why the arbiter ended it; NULL: it did not */
+	char recycle[64]; /* why it shall be replaced; "": it shall not */
 	bool explained; /* the log says already why it ends */
 
 	TAILQ_ENTRY(child) next;
@@ -59,6 +60,7 @@ struct family {
 	int epoll; /* watches the channels; the data is the child */
 	struct slots slots;
 	unsigned last_age;
+	uint64_t memory_at; /* of clock_ms(): when memory is looked at again */
 	struct children children; /* the oldest first */
 };
 

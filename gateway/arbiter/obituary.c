@@ -4,6 +4,8 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "gateway/arbiter/oom.h"
+#include "gateway/arbiter/pool.h"
 #include "gateway/arbiter/watch.h"
 #include "gateway/logger/log.h"
 #include "protocols/buffer.h"
@@ -21,9 +23,41 @@ is_expected(const struct child *child, int status, uint64_t now)
 		!child_failed(child, now);
 }
 
-static void
-say_how(struct buffer *text, const struct child *child, int status)
+static double
+seconds(struct timeval t)
 {
+	return (double)t.tv_sec + (double)t.tv_usec / 1e6;
+}
+
+static double
+cpu_seconds(const struct rusage *used)
+{
+	return seconds(used->ru_utime) + seconds(used->ru_stime);
+}
+
+/* NULL when the signal alone says it. */
+static const char *
+killer(const struct child *child, int number, const struct rusage *used)
+{
+	double limit = (double)child->pool->app->limit_cpu;
+
+	if (number == SIGXCPU)
+		return "cpu time limit";
+	if (number != SIGKILL)
+		return NULL;
+	if (limit != 0 && cpu_seconds(used) >= limit)
+		return "cpu time limit";
+	return oom_has_killed() ? "out of memory (killed by the kernel)"
+				: "by somebody else";
+}
+
+static void
+say_how(struct buffer *text, const struct child *child, int status,
+	const struct rusage *used)
+{
+	const char *why =
+		WIFSIGNALED(status) ? killer(child, WTERMSIG(status), used) : NULL;
+
 	if (WIFSIGNALED(status))
 		buffer_addf(text, " was ended by signal %d (%s)", WTERMSIG(status),
 			strsignal(WTERMSIG(status)));
@@ -31,21 +65,14 @@ say_how(struct buffer *text, const struct child *child, int status)
 		buffer_addf(text, " ended with status %d", WEXITSTATUS(status));
 	if (child->killed_for != NULL)
 		buffer_addf(text, ", by the arbiter: %s", child->killed_for);
-	else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
-		buffer_add_str(text, ", perhaps for want of memory");
-}
-
-static double
-seconds(struct timeval t)
-{
-	return (double)t.tv_sec + (double)t.tv_usec / 1e6;
+	else if (why != NULL)
+		buffer_addf(text, ", %s", why);
 }
 
 static void
 say_what_it_used(struct buffer *text, const struct rusage *used)
 {
-	buffer_addf(text, "; cpu %.2f s, memory %ld MiB",
-		seconds(used->ru_utime) + seconds(used->ru_stime),
+	buffer_addf(text, "; cpu %.2f s, memory %ld MiB", cpu_seconds(used),
 		used->ru_maxrss / 1024);
 }
 
@@ -61,7 +88,7 @@ obituary_log(
 	else if (is_expected(child, status, now))
 		level = LOG_LEVEL_INFO;
 	buffer_add_str(&text, child_text(child));
-	say_how(&text, child, status);
+	say_how(&text, child, status, used);
 	watch_describe(&text, child, now);
 	say_what_it_used(&text, used);
 	log_line(level, "%" SLICE_FMT, SLICE_ARG(buffer_slice(&text)));

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "gateway/arbiter/recycle.h"
 #include "gateway/logger/log.h"
 
 enum { DELAY_FIRST_MS = 100, DELAY_MOST_MS = 30000, SERVED_WELL_MS = 1000 };
@@ -38,10 +39,16 @@ pool_scale(struct pool *pool, int by)
 	return true;
 }
 
+static unsigned
+wanted(const struct pool *pool)
+{
+	return pool->target + (pool->spare ? 1 : 0);
+}
+
 static void
 start_missing(struct pool *pool, struct family *f, uint64_t now)
 {
-	while (count_live(pool) < pool->target && now >= pool->retry_at) {
+	while (count_live(pool) < wanted(pool) && now >= pool->retry_at) {
 		const char *reason = child_start(f, pool);
 		if (reason == NULL)
 			continue;
@@ -58,7 +65,7 @@ stop_surplus(struct pool *pool, struct family *f, uint64_t now)
 	struct child *child;
 
 	TAILQ_FOREACH (child, &f->children, next) {
-		if (count_live(pool) <= pool->target)
+		if (count_live(pool) <= wanted(pool))
 			return;
 		if (child->pool == pool && child->state != CHILD_STOPPING)
 			child_stop(child, STOP_GRACEFUL, now);
@@ -87,6 +94,7 @@ pool_keep(struct pool *pool, struct family *f, uint64_t now)
 		stop_all(pool, f, now);
 		return;
 	}
+	recycle_step(pool, f, now);
 	start_missing(pool, f, now);
 	stop_surplus(pool, f, now);
 }
@@ -130,7 +138,7 @@ pool_recovered(struct pool *pool)
 uint64_t
 pool_deadline(const struct pool *pool)
 {
-	if (pool->stop != STOP_NO || count_live(pool) >= pool->target)
+	if (pool->stop != STOP_NO || count_live(pool) >= wanted(pool))
 		return UINT64_MAX;
 	return pool->retry_at;
 }

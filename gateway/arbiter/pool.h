@@ -19,6 +19,7 @@ struct pool {
 
 	unsigned configured; /* processes, by the configuration */
 	unsigned target; /* processes wanted now */
+	bool spare; /* and one more: the replacement of one that is recycled */
 	enum stop stop; /* STOP_NO: they are wanted */
 	bool hold; /* nobody serves before the generation is committed */
 	unsigned count[CHILD_STATES];

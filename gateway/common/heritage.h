@@ -39,6 +39,7 @@ enum message {
 	/* worker to arbiter */
 	MESSAGE_READY = 1, /* the application is loaded */
 	MESSAGE_FAILED, /* it cannot be loaded; the payload is the reason, a text */
+	MESSAGE_RECYCLE, /* it has served enough requests, and serves on until a stop */
 	/* arbiter to worker */
 	MESSAGE_SERVE, /* begin to accept: the generation is committed */
 	MESSAGE_REOPEN, /* log files anew; with the log's descriptor, if it is a file */

@@ -26,7 +26,8 @@ static struct answer bad_gateway = { .status = 502 };
 static struct answer unavailable = { .status = 503 };
 static struct answer timed_out = { .status = 504 };
 
-static const int fatal_signals[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGSYS, SIGABRT };
+static const int fatal_signals[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGSYS, SIGABRT,
+	SIGXCPU };
 
 static char signal_stack[SIGNAL_STACK];
 

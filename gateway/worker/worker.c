@@ -17,6 +17,7 @@
 #include "gateway/worker/access_log.h"
 #include "gateway/worker/conn.h"
 #include "gateway/worker/last_words.h"
+#include "gateway/worker/recycle.h"
 #include "gateway/worker/self.h"
 
 struct worker self;
@@ -175,6 +176,7 @@ set_up(const struct heritage *h)
 	if (loop_init(&self.loop) != 0 || catch_signals() != 0 ||
 		open_channel(h->channel) != 0 || accept_init() != 0)
 		return -1;
+	recycle_init();
 	last_words_arm();
 	return 0;
 }
@@ -239,6 +241,8 @@ serve(void)
 		more = iterate(!more);
 		loop_round(&self.loop, more ? 0 : -1);
 		access_log_flush();
+		if (recycle_is_due())
+			tell(MESSAGE_RECYCLE, "");
 		accept_adjust();
 	}
 }
