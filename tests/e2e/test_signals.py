@@ -1,8 +1,10 @@
 """Signals to the arbiter, and what happens to the workers."""
 
 import os
+import re
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -21,12 +23,18 @@ def test_ttin_and_ttou_change_the_number_of_workers(server):
 
 
 def test_each_of_many_ttin_counts(server):
+    """However fast they follow one another, as long as the kernel tells them apart."""
     s = server(workers=1)
     s.wait_workers(1)
     for _ in range(9):
         s.signal(signal.SIGTTIN)
-        time.sleep(0.005)
+        wait_for(lambda: not is_pending(s.pid, signal.SIGTTIN), what="delivered")
     s.wait_workers(10)
+
+
+def is_pending(pid, number):
+    pending = re.search(r"ShdPnd:\s+(\w+)", Path(f"/proc/{pid}/status").read_text())[1]
+    return int(pending, 16) & 1 << (number - 1)
 
 
 def test_ttou_leaves_one_worker(server):
