@@ -3,7 +3,7 @@
 # make test       install what is missing, build, run all tests
 # make bench      compare with other servers, in one run
 # make install    under PREFIX (/usr/local) below DESTDIR
-# Others: uninstall format clean deps. Variants, each in a folder of its own:
+# Others: uninstall manual format clean deps. Variants, each in a folder of its own:
 # make CC=clang, make SANITIZE=address,undefined. V=1 shows the commands.
 
 VERSION = 0.1.0
@@ -101,6 +101,12 @@ $(BUILD)/unit: $(UNIT_TESTS) $(filter-out $(BUILD)/gateway/main.o,$(GATEWAY)) \
 	$(Q)$(CC) $(CFLAGS) $(OWN_CFLAGS) $(LDFLAGS) $(OWN_LDFLAGS) -rdynamic -o $@ $^ \
 		$$(pkg-config --libs check) $(CONFIG_LIBS) $(LLHTTP_LIBS) -ldl $(LDLIBS)
 
+$(BUILD)/settings: $(BUILD)/docs/settings.o $(call objects,gateway/config) \
+		$(PROTOCOLS) $(LLHTTP_OBJECTS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(OWN_CFLAGS) $(LDFLAGS) $(OWN_LDFLAGS) -o $@ $^ \
+		$(CONFIG_LIBS) $(LLHTTP_LIBS) $(LDLIBS)
+
 $(BUILD)/%.o: %.c
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
@@ -163,11 +169,17 @@ uninstall:
 	$(call each_installed,rm -vf "$(DEST)/$$to")
 	@find "$(DEST)/lib/alicorn" "$(DEST)/share/alicorn" -type d -empty -delete
 
+# The settings in alicorn.conf(5), from settings.def: what stands between two comments.
+manual: $(BUILD)/settings
+	$< >$(BUILD)/settings.mdoc
+	sed -i -e '/^\.\\" make manual/,/^\.\\" end/{//!d}' \
+		-e '/^\.\\" make manual/r $(BUILD)/settings.mdoc' docs/alicorn.conf.5
+
 format:
 	clang-format -i $(shell tests/checks/format --list)
 
 clean:
 	rm -rf build build-*
 
-.PHONY: all run test test-files check-unit check-e2e bench deps install uninstall format clean
+.PHONY: all run manual test test-files check-unit check-e2e bench deps install uninstall format clean
 .DELETE_ON_ERROR:

@@ -13,6 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "gateway/arbiter/confine.h"
+#include "gateway/arbiter/privileges.h"
 #include "gateway/common/channel.h"
 #include "gateway/common/clock.h"
 
@@ -108,6 +110,7 @@ static void __attribute__((noreturn)) live(const struct config *config,
 	};
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	confine(app, channel);
 	exit(load(&heritage));
 }
 
@@ -209,7 +212,10 @@ trial_run(const struct config *config, worker_fn *load)
 	for (size_t i = 0; i < config->n_apps; i++) {
 		const struct app_settings *app = &config->apps[i];
 		struct verdict v = { .is_good = false };
-		if (app->what.command != NULL)
+		const char *reason = privileges_check(app);
+		if (reason != NULL)
+			set_reason(&v, "%s", reason);
+		else if (app->what.command != NULL)
 			try_program(app, &v);
 		else
 			try_worker(config, app, load, &v);

@@ -57,4 +57,7 @@ void config_print(const struct config *c, struct buffer *out);
 /* The text of --help, from the tables. */
 void config_help(struct buffer *out);
 
+/* The settings for alicorn.conf(5), from the tables. */
+void config_manual(struct buffer *out);
+
 #endif

@@ -90,7 +90,7 @@ add_group(struct buffer *out, const char *title, const struct setting *table, si
 			continue;
 		add_usage(out, &table[i]);
 		buffer_reset(&text);
-		buffer_add_str(&text, table[i].help);
+		buffer_add(&text, table[i].help, strcspn(table[i].help, "\n"));
 		if (setting_has_commas(&table[i]))
 			buffer_add_str(&text, "; commas part several");
 		else if (setting_is_list(&table[i]))
