@@ -41,12 +41,19 @@ open_log(const struct config *config)
 	return 0;
 }
 
+static void
+put(const struct buffer *text, FILE *to)
+{
+	if (text->len > 0)
+		fwrite(text->ptr, 1, text->len, to);
+}
+
 /* What is broken and left out; on the terminal too, where the start is watched. */
 static void
 tell_errors(const struct config *config, const struct buffer *errors)
 {
 	if (errors->len > 0 && strcmp(config->server.errorlog, "-") != 0)
-		fwrite(errors->ptr, 1, errors->len, stderr);
+		put(errors, stderr);
 	log_lines(LOG_LEVEL_ERROR, buffer_slice(errors));
 }
 
@@ -74,7 +81,7 @@ print(void (*make)(const struct config *, struct buffer *), const struct config 
 	struct buffer text = { 0 };
 
 	make(config, &text);
-	fwrite(text.ptr, 1, text.len, stdout);
+	put(&text, stdout);
 	buffer_release(&text);
 }
 
@@ -128,7 +135,7 @@ main(int argc, char **argv)
 	if (config != NULL && config->action == CONFIG_RUN) {
 		status = run(config, &arguments, &errors);
 	} else {
-		fwrite(errors.ptr, 1, errors.len, stderr);
+		put(&errors, stderr);
 		if (config != NULL)
 			status = show(config);
 	}

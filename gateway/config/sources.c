@@ -24,7 +24,7 @@ command_section(struct command_settings *c, struct arena *memory)
 		memory };
 }
 
-static void
+static void __attribute__((format(printf, 3, 0)))
 add_line(struct load *l, const struct origin *origin, const char *format, va_list args)
 {
 	if (origin->line > 0)

@@ -30,8 +30,8 @@ write_file(const char *path, const char *text)
 static void
 enter_folder(void)
 {
-	static const char *const variables[] = { "ALICORN_CMD_ARGS", "PORT", "PWD",
-		"TMPDIR", "WEB_CONCURRENCY" };
+	static const char *const variables[] = { "ALICORN_CMD_ARGS",
+		"FORWARDED_ALLOW_IPS", "PORT", "PWD", "TMPDIR", "WEB_CONCURRENCY" };
 
 	for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++)
 		unsetenv(variables[i]);
@@ -238,7 +238,20 @@ START_TEST(variables_are_defaults)
 	ck_assert_int_eq(c->apps[0].workers, 7);
 	ck_assert_str_eq(c->apps[0].origins[APP_workers].source, "$WEB_CONCURRENCY");
 	ck_assert_str_eq(c->apps[0].origins[APP_timeout].source, "default");
+	ck_assert_uint_eq(c->apps[0].forwarded_allow_ips.texts.n, 2);
 	config_free(c);
+
+	setenv("FORWARDED_ALLOW_IPS", "10.0.0.0/8", 1);
+	c = load_good("alicorn a:b");
+	ck_assert_uint_eq(c->apps[0].forwarded_allow_ips.texts.n, 1);
+	ck_assert_uint_eq(c->apps[0].forwarded_allow_ips.networks[0].bits, 96 + 8);
+	config_free(c);
+	setenv("FORWARDED_ALLOW_IPS", "ten", 1);
+	assert_faults("alicorn a:b",
+		"alicorn: $FORWARDED_ALLOW_IPS: \"ten\" is not an address, a network "
+		"such as 10.0.0.0/8, or *\n",
+		false);
+	unsetenv("FORWARDED_ALLOW_IPS");
 
 	setenv("PORT", "x", 1);
 	assert_faults("alicorn a:b",
