@@ -94,9 +94,21 @@ read_one(struct load *l, const char *folder, const char *file)
 	reading_free(r);
 }
 
-void
-folder_read(struct load *l, const char *folder)
+/* Without the slashes that a shell may have left at its end. */
+static const char *
+trimmed(const char *folder, struct arena *memory)
 {
+	size_t len = strlen(folder);
+
+	while (len > 1 && folder[len - 1] == '/')
+		len--;
+	return text_format(memory, "%.*s", (int)len, folder);
+}
+
+void
+folder_read(struct load *l, const char *path)
+{
+	const char *folder = trimmed(path, &l->config->memory);
 	struct dirent **files;
 	int n = scandir(folder, &files, is_wanted, compare);
 

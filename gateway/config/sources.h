@@ -113,7 +113,7 @@ bool load_app(struct load *l, const struct app_settings *said);
 
 /* Reads the files of a folder, in the order of their names. Broken ones are left out,
  * or go on as in the previous configuration. */
-void folder_read(struct load *l, const char *folder);
+void folder_read(struct load *l, const char *path);
 
 /* Adds faults for what libconfig must not be given. Includes are relative to the
  * folder; NULL: the working one. */

@@ -550,13 +550,14 @@ START_TEST(files_of_a_folder_stand_together)
 		"timeout = 5; applications: { shop: { target = \"a:b\"; bind = "
 		"\"unix:a\"; }; };\n");
 	write_file("conf.d/y.conf", "target = \"hello.so\"; loglevel = \"debug\";");
-	struct config *c = load_good("alicorn -c conf.d -w 3");
+	struct config *c = load_good("alicorn -c conf.d// -w 3");
 
 	ck_assert_uint_eq(c->n_apps, 2);
 	ck_assert_uint_eq(c->n_broken, 0);
 	ck_assert_str_eq(c->apps[0].name, "shop");
 	ck_assert_str_eq(c->apps[1].name, "y");
 	ck_assert_str_eq(c->apps[1].what.binding, "c");
+	ck_assert_str_eq(c->apps[0].origin.source, "conf.d/x.conf");
 	ck_assert_int_eq(c->apps[0].timeout, 5);
 	ck_assert_int_eq(c->apps[1].timeout, 30);
 	ck_assert_int_eq(c->apps[1].workers, 3);
