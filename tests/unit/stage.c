@@ -151,6 +151,30 @@ be_quite_stuck(void)
 	return be_stuck(SIG_IGN);
 }
 
+/* The first ones have served enough at once. */
+static int
+get_tired(int (*then)(void))
+{
+	if (stage->tired-- <= 0)
+		return then();
+	get_ready();
+	heritage->slot->requests = 1000;
+	channel_send(&channel, MESSAGE_RECYCLE, SLICE(""));
+	return serve();
+}
+
+static int
+be_tired(void)
+{
+	return get_tired(sleep_well);
+}
+
+static int
+be_tired_then_fail(void)
+{
+	return get_tired(fail_to_load);
+}
+
 static const struct {
 	const char *name;
 	int (*run)(void);
@@ -164,6 +188,8 @@ static const struct {
 	{ "deaf", be_deaf },
 	{ "answer", be_stuck_but_answer },
 	{ "stuck", be_quite_stuck },
+	{ "tired", be_tired },
+	{ "tired, then fail", be_tired_then_fail },
 };
 
 static int

@@ -25,9 +25,10 @@ struct stage {
 	bool is_broken; /* it cannot be read */
 
 	_Atomic int served; /* MESSAGE_SERVE was received */
-	_Atomic int reopened; /* USR1 was */
+	_Atomic int reopened; /* MESSAGE_REOPEN was */
 	_Atomic int faults; /* something was not as a worker should find it */
 	_Atomic int descriptors; /* of a worker, at its start */
+	_Atomic int tired; /* so many more workers ask for their replacement */
 	_Atomic int stuck; /* a worker is or was stuck in a request */
 	char target[STAGE_NAME]; /* what a worker was told to load */
 };
