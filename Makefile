@@ -149,6 +149,7 @@ deps:
 
 DEST = $(DESTDIR)$(PREFIX)
 INSTALLED = 755:$(BUILD)/alicorn:bin/alicorn 644:gateway/alicorn.h:include/alicorn.h \
+	644:gateway/alicorn-hooks.h:include/alicorn-hooks.h \
 	644:$(BUILD)/alicorn.pc:lib/pkgconfig/alicorn.pc \
 	$(foreach b,$(BINDINGS),644:$(BUILD)/$(b).so:lib/alicorn/$(b).so) \
 	$(foreach m,$(wildcard docs/*.[1-8]),644:$(m):share/man/man$(subst .,,$(suffix \

@@ -28,10 +28,8 @@ label(struct load *l, const struct setting *row, const struct origin *origin)
 
 /* ---- Paths ---- */
 
-/* The folder that the relative paths of a source begin in: that of the file, or the one
- * the program was started in. NULL when memory is out. */
-static const char *
-folder_of(struct load *l, const struct origin *origin)
+const char *
+load_folder(struct load *l, const struct origin *origin)
 {
 	struct arena *memory = &l->config->memory;
 	const char *slash = origin->line > 0 ? strrchr(origin->source, '/') : NULL;
@@ -84,7 +82,7 @@ make_row_absolute(struct load *l, struct section s, size_t row, absolute_fn *mak
 {
 	struct arena *memory = &l->config->memory;
 	void *member = (char *)s.settings + s.table[row].offset;
-	const char *folder = folder_of(l, &s.origins[row]);
+	const char *folder = load_folder(l, &s.origins[row]);
 	setting_list *list = member;
 	setting_str *text = member;
 
@@ -132,7 +130,7 @@ check_target(struct load *l, struct app_settings *app)
 				app->origin.source);
 		return;
 	}
-	const char *folder = folder_of(l, origin);
+	const char *folder = load_folder(l, origin);
 	const char *reason = folder == NULL
 		? "out of memory"
 		: target_parse(&app->what, app->target, folder, memory);
@@ -247,6 +245,7 @@ check_server(struct load *l, struct server_settings *server)
 	if (server->syslog_addr != NULL)
 		check_text(l, server_section(server, NULL), SERVER_syslog_addr,
 			syslog_parse(&address, server->syslog_addr));
+	check_hooks(l, server);
 }
 
 void

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "gateway/config/address.h"
+#include "gateway/config/hook.h"
 #include "gateway/config/identity.h"
 #include "gateway/config/network.h"
 #include "gateway/config/target.h"
@@ -88,6 +89,9 @@ struct origin {
 	unsigned line; /* 0: no file */
 };
 
+/* They stand one after the other in the table. */
+enum { SERVER_HOOKS = SERVER_on_exit - SERVER_on_starting + 1 };
+
 struct server_settings {
 #define SERVER(name, type, ...) SETTING_TYPE_##type name;
 #define APP(name, ...)
@@ -95,6 +99,9 @@ struct server_settings {
 #undef SERVER
 #undef APP
 	struct origin origins[SERVER_SETTINGS];
+
+	/* Derived from the above. */
+	struct hook hooks[SERVER_HOOKS]; /* of on_starting and those that follow it */
 };
 
 struct app_settings {

@@ -119,6 +119,10 @@ void folder_read(struct load *l, const char *path);
  * folder; NULL: the working one. */
 void guard_file(struct load *l, const char *path, const char *folder);
 
+/* The folder that the relative paths of a source begin in: that of the file, or the one
+ * the program was started in. NULL when memory is out. */
+const char *load_folder(struct load *l, const struct origin *origin);
+
 /* Makes the paths of a section absolute. */
 void check_paths(struct load *l, struct section s);
 
@@ -138,5 +142,8 @@ const char *reserved_advice(struct slice word);
 
 /* Fills in who the application's processes and sockets are. */
 void check_identity(struct load *l, struct app_settings *app);
+
+/* Checks the hooks of the server, and fills in those of a whole configuration. */
+void check_hooks(struct load *l, struct server_settings *server);
 
 #endif
