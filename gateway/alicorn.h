@@ -27,7 +27,7 @@ extern "C" {
 
 /* Grows when a call is added; a binding that was built for a greater number than the
  * server's is refused with a message. */
-#define AL_ABI 1
+#define AL_ABI 2
 
 struct al_request;
 
@@ -52,11 +52,17 @@ enum al_hook {
 	AL_WORKER_EXIT, /* the last request is answered, the process ends next */
 	AL_PRE_REQUEST, /* [request] complete, handle() comes next */
 	AL_POST_REQUEST, /* [request] answered, or failed; it ends next */
+	/* A prototype, which has loaded the application, is about to fork a worker, has
+	 * done so or failed, or is that worker. */
+	AL_BEFORE_FORK,
+	AL_AFTER_FORK_PARENT,
+	AL_AFTER_FORK_CHILD,
 };
 
 /*
  * A binding is a shared object that exports one of these as `al_binding`. Members that
- * it does not need are NULL; all but load and handle are optional.
+ * it does not need are NULL; all but load and handle are optional. Hooks that it does
+ * not know are to be ignored: there will be more.
  */
 struct al_binding {
 	uint32_t abi; /* AL_ABI */
@@ -77,6 +83,11 @@ struct al_binding {
 
 	/* The worker ends; the application's own clean-up. */
 	void (*unload)(void *app);
+
+	/* Since AL_ABI 2: prepares the loaded application in the worker that is to run
+	 * it. With preload_app, load() was called in another process, from which the
+	 * worker was forked. Returns NULL, or says in one line why it cannot run. */
+	const char *(*start)(void *app);
 };
 
 /* Defined by a binding, not by the gateway. */
@@ -90,8 +101,9 @@ enum al_binding_flags {
 /*
  * A C application is a shared object that exports al_handle and, if it needs them,
  * al_worker_init, al_worker_exit and al_iterate. The pointer is the application's own:
- * al_worker_init may set it, the others are given it. al_worker_init returns NULL, or
- * says in one line why the application cannot run.
+ * al_worker_init may set it, the others are given it. al_worker_init is called in each
+ * worker, also when the shared object was opened before in a prototype; it returns
+ * NULL, or says in one line why the application cannot run.
  */
 int al_handle(void *app, struct al_request *req);
 const char *al_worker_init(void **app);

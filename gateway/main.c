@@ -10,6 +10,7 @@
 #include "gateway/common/title.h"
 #include "gateway/config/config.h"
 #include "gateway/logger/log.h"
+#include "gateway/worker/prototype.h"
 #include "gateway/worker/worker.h"
 
 struct arguments {
@@ -64,6 +65,7 @@ run(struct config *config, struct arguments *arguments, const struct buffer *err
 		.reload = reload,
 		.arg = arguments,
 		.worker = worker_run,
+		.prototype = prototype_run,
 		.timeout_answer = worker_timeout_answer(),
 	};
 

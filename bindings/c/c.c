@@ -55,15 +55,6 @@ open_library(struct c_app *c, const char *path, const char *function)
 	return NULL;
 }
 
-static const char *
-init_application(struct c_app *c)
-{
-	__typeof__(al_worker_init) *init =
-		(__typeof__(al_worker_init) *)dlsym(c->library, "al_worker_init");
-
-	return init != NULL ? init(&c->state) : NULL;
-}
-
 /* What was opened stays open when this fails: the reason may stand in the library, and
  * the process ends. */
 static const char *
@@ -78,13 +69,21 @@ load(const char *target, void **app)
 	const char *error = parse_target(target, path, &function);
 	if (error == NULL)
 		error = open_library(c, path, function);
-	if (error == NULL)
-		error = init_application(c);
 	if (error != NULL)
 		free(c);
 	else
 		*app = c;
 	return error;
+}
+
+static const char *
+start(void *app)
+{
+	struct c_app *c = app;
+	__typeof__(al_worker_init) *init =
+		(__typeof__(al_worker_init) *)dlsym(c->library, "al_worker_init");
+
+	return init != NULL ? init(&c->state) : NULL;
 }
 
 static int
@@ -121,4 +120,5 @@ const struct al_binding al_binding = {
 	.handle = handle,
 	.iterate = iterate,
 	.unload = unload,
+	.start = start,
 };

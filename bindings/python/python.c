@@ -10,6 +10,7 @@
 #include "bindings/python/environ.h"
 #include "bindings/python/exchange.h"
 #include "bindings/python/file_wrapper.h"
+#include "bindings/python/fork.h"
 #include "bindings/python/load.h"
 #include "bindings/python/log.h"
 #include "bindings/python/send.h"
@@ -101,6 +102,24 @@ handle(void *app, struct al_request *req)
 	return result;
 }
 
+/* Between BEFORE and AFTER the lock is held. */
+static void
+hook(void *app, enum al_hook hook, struct al_request *req)
+{
+	(void)app;
+	(void)req;
+	if (hook == AL_BEFORE_FORK) {
+		PyEval_RestoreThread(thread);
+		fork_begin();
+	} else if (hook == AL_AFTER_FORK_PARENT) {
+		fork_end_in_parent();
+		thread = PyEval_SaveThread();
+	} else if (hook == AL_AFTER_FORK_CHILD) {
+		fork_end_in_child();
+		thread = PyEval_SaveThread();
+	}
+}
+
 /* Runs what the application registered with atexit, and waits for its threads. */
 static void
 unload(void *app)
@@ -117,5 +136,6 @@ const struct al_binding al_binding = {
 	.name = "python",
 	.load = load,
 	.handle = handle,
+	.hook = hook,
 	.unload = unload,
 };

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "gateway/arbiter/access_file.h"
+#include "gateway/arbiter/birth.h"
 #include "gateway/arbiter/memory.h"
 #include "gateway/arbiter/obituary.h"
 #include "gateway/arbiter/oom.h"
@@ -234,6 +235,17 @@ heard_failed(struct arbiter *a, struct child *child, struct slice payload)
 }
 
 static void
+heard_born(struct arbiter *a, struct child *child, struct slice payload)
+{
+	if (birth_heard(&a->family, child, payload)) {
+		log_debug("%s was born", child_text(child));
+		return;
+	}
+	log_error("%s told a pid that is none of a new child", child_text(child));
+	child_kill(child, "it told a wrong pid");
+}
+
+static void
 heard_recycle(struct arbiter *a, struct child *child, struct slice payload)
 {
 	(void)a;
@@ -248,6 +260,7 @@ static void (*const hear[])(
 	[MESSAGE_READY] = heard_ready,
 	[MESSAGE_FAILED] = heard_failed,
 	[MESSAGE_RECYCLE] = heard_recycle,
+	[MESSAGE_BORN] = heard_born,
 };
 
 static void
@@ -290,21 +303,61 @@ bury(struct arbiter *a, struct child *child, int status, const struct rusage *us
 	child_free(&a->family, child);
 }
 
-/* Whether or not a CHLD came: some may have become one. */
+/* The child of that pid, which has died. It may not have been heard yet that it was
+ * born. */
+static struct child *
+find_dead(struct arbiter *a, pid_t pid)
+{
+	struct child *child = family_find(&a->family, pid);
+
+	if (child != NULL)
+		return child;
+	TAILQ_FOREACH (child, &a->family.children, next) {
+		if (child->unborn)
+			hear_child(a, child);
+	}
+	return family_find(&a->family, pid);
+}
+
+/* Their prototype could not fork them, or died before it did. */
+static void
+bury_the_unborn(struct arbiter *a)
+{
+	struct child *child = TAILQ_FIRST(&a->family.children);
+
+	while (child != NULL) {
+		struct child *next = TAILQ_NEXT(child, next);
+		if (child->unborn && child->channel.fd == -1) {
+			obituary_log_unborn(child);
+			judge_death(a, child, clock_ms());
+			child_free(&a->family, child);
+		}
+		child = next;
+	}
+}
+
+/* Whether or not a CHLD came: some may have become one. Who is dead is looked at first
+ * and then waited for: until then it is a child, and birth_heard() believes its pid. */
 static void
 bury_the_dead(struct arbiter *a)
 {
+	siginfo_t dead = { .si_pid = 0 };
 	struct rusage used;
 	int status;
-	pid_t pid;
 
-	while ((pid = wait4(-1, &status, WNOHANG, &used)) > 0) {
-		struct child *child = family_find(&a->family, pid);
+	while (waitid(P_ALL, 0, &dead, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+		dead.si_pid != 0) {
+		pid_t pid = dead.si_pid;
+		struct child *child = find_dead(a, pid);
+		if (wait4(pid, &status, WNOHANG, &used) != pid)
+			return;
 		if (child != NULL)
 			bury(a, child, status, &used);
 		else /* as process 1 of a container it inherits the orphans of others */
 			log_debug("process %d, not ours, has ended", (int)pid);
+		dead.si_pid = 0;
 	}
+	bury_the_unborn(a);
 }
 
 static void
@@ -412,7 +465,7 @@ prepare(struct arbiter *a, struct config *config)
 {
 	oom_has_killed();
 	if (hold_standard_descriptors() == -1 ||
-		family_init(&a->family, a->job->worker) == -1 ||
+		family_init(&a->family, a->job->worker, a->job->prototype) == -1 ||
 		handle_signals(&a->family) == -1) {
 		config_free(config);
 		return strerror(errno);

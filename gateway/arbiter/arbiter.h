@@ -21,6 +21,9 @@ struct arbiter_job {
 	/* What a worker does. */
 	worker_fn *worker;
 
+	/* What a prototype does: it loads an application and forks its workers. */
+	worker_fn *prototype;
+
 	/* Written to the client of a worker that is too stuck to answer by itself. */
 	struct slice timeout_answer;
 };

@@ -10,9 +10,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "gateway/arbiter/limits.h"
+#include "gateway/arbiter/birth.h"
+#include "gateway/arbiter/confine.h"
 #include "gateway/arbiter/pool.h"
-#include "gateway/arbiter/privileges.h"
 #include "gateway/arbiter/signals.h"
 #include "gateway/common/clock.h"
 #include "gateway/common/title.h"
@@ -21,9 +21,9 @@
 enum { SLOTS = 8192, SECOND_MS = 1000, QUICK_MS = 2000 };
 
 int
-family_init(struct family *f, worker_fn *worker)
+family_init(struct family *f, worker_fn *worker, worker_fn *prototype)
 {
-	*f = (struct family){ .worker = worker, .epoll = -1 };
+	*f = (struct family){ .worker = worker, .prototype = prototype, .epoll = -1 };
 	TAILQ_INIT(&f->children);
 	if (slots_init(&f->slots, SLOTS) == -1)
 		return -1;
@@ -93,26 +93,6 @@ keep_own_descriptors(const struct pool *pool, const struct heritage *h)
 	free(kept);
 }
 
-/* NULL, or what it must do before it may begin, and cannot; errno says why. */
-static const char *
-confine(const struct app_settings *app)
-{
-	const char *reason = limits_set(app);
-
-	return reason != NULL ? reason : privileges_drop(app);
-}
-
-static void __attribute__((noreturn)) refuse_to_live(int fd, const char *reason)
-{
-	struct channel channel;
-	char text[256];
-
-	snprintf(text, sizeof(text), "%s: %s", reason, strerror(errno));
-	channel_init(&channel, fd);
-	channel_send(&channel, MESSAGE_FAILED, slice_str(text));
-	exit(EXIT_LOAD);
-}
-
 /* What a child does from the fork to its end. */
 static void __attribute__((noreturn))
 live(const struct family *f, const struct child *child, int channel)
@@ -133,9 +113,7 @@ live(const struct family *f, const struct child *child, int channel)
 
 	title_name(heritage.server->proc_name);
 	title_set("%s %s", pool->kind->name, pool->app->name);
-	const char *reason = confine(pool->app);
-	if (reason != NULL)
-		refuse_to_live(channel, reason);
+	confine(pool->app, channel);
 	exit(pool->kind->run(f, pool, &heritage));
 }
 
@@ -176,6 +154,8 @@ start(struct family *f, struct child *child)
 	const char *reason = NULL;
 	if (epoll_ctl(f->epoll, EPOLL_CTL_ADD, ends[0], &event) == -1)
 		reason = "watch the channel";
+	else if (child->pool->prototypes != NULL)
+		reason = birth_ask(f, child, ends[1]);
 	else if ((child->pid = fork_child(f, child, ends[1])) == -1)
 		reason = "fork";
 	int saved = errno;
@@ -230,6 +210,7 @@ child_free(struct family *f, struct child *child)
 	/* What a program started does not outlive it. */
 	if (child->pool->kind->leads_group && child->pid > 0)
 		kill(-child->pid, SIGKILL);
+	birth_end(child);
 	close_channel(f, child);
 	if (child->slot != NULL)
 		slot_give_back(child->slot);
@@ -331,8 +312,12 @@ child_failed(const struct child *child, uint64_t now)
 /* ---- Signals ---- */
 
 void
-child_signal(const struct child *child, int number)
+child_signal(struct child *child, int number)
 {
+	if (child->unborn) {
+		child->owed_signal = number;
+		return;
+	}
 	/* A group may not exist yet, or have lost its leader: then the child alone. */
 	if (!child->pool->kind->leads_group || kill(-child->pid, number) == -1)
 		kill(child->pid, number);
@@ -346,6 +331,9 @@ child_kill(struct child *child, const char *why)
 	child->deadline = 0;
 	child->kill_at = 0;
 	child_signal(child, SIGKILL);
+	/* Perhaps nobody will ever be there to be killed: it is not waited for. */
+	if (child->unborn)
+		shutdown(child->channel.fd, SHUT_RDWR);
 }
 
 void
@@ -353,7 +341,7 @@ child_reopen_log(struct child *child)
 {
 	/* It may not have the right to open the file itself. A program's channel is
 	 * closed: it keeps the old log. */
-	channel_send_fd(&child->channel, MESSAGE_REOPEN,
+	channel_send_fd(&child->channel, MESSAGE_REOPEN, SLICE(""),
 		log_fd() != STDERR_FILENO ? log_fd() : -1);
 }
 
@@ -364,7 +352,11 @@ child_text(const struct child *child)
 {
 	static char text[256];
 
-	snprintf(text, sizeof(text), "%s %s (pid %d)", child->pool->kind->name,
-		child->pool->app->name, (int)child->pid);
+	if (child->unborn)
+		snprintf(text, sizeof(text), "unborn %s %s", child->pool->kind->name,
+			child->pool->app->name);
+	else
+		snprintf(text, sizeof(text), "%s %s (pid %d)", child->pool->kind->name,
+			child->pool->app->name, (int)child->pid);
 	return text;
 }

@@ -35,6 +35,8 @@ struct child {
 	enum stop stop; /* how it was told to stop */
 	struct channel channel; /* closed once the other side was */
 	struct slot *slot; /* NULL: this kind has none */
+	bool unborn; /* it has no pid yet: see birth.h */
+	int owed_signal; /* to be sent when it has one; 0: none */
 
 	/* These are of clock_ms(); 0 stands for never. */
 	uint64_t started;
@@ -57,6 +59,7 @@ TAILQ_HEAD(children, child);
 
 struct family {
 	worker_fn *worker;
+	worker_fn *prototype;
 	int epoll; /* watches the channels; the data is the child */
 	struct slots slots;
 	unsigned last_age;
@@ -65,7 +68,7 @@ struct family {
 };
 
 /* -1 and errno. */
-int family_init(struct family *f, worker_fn *worker);
+int family_init(struct family *f, worker_fn *worker, worker_fn *prototype);
 void family_release(struct family *f);
 
 /* The child of that pid; NULL: none of ours. */
@@ -86,7 +89,7 @@ void child_stop(struct child *child, enum stop how, uint64_t now);
 void child_deadline_passed(struct child *child, uint64_t now);
 
 void child_kill(struct child *child, const char *why);
-void child_signal(const struct child *child, int number);
+void child_signal(struct child *child, int number);
 
 /* The log was reopened: it shall use the new one. */
 void child_reopen_log(struct child *child);

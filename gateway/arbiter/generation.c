@@ -27,22 +27,31 @@ init_pool(struct pool *pool, struct generation *g, const struct app_settings *ap
 	pool->heritage.generation = g->number;
 }
 
-/* One pool of workers; or, for a managed program, one of its processes after one with a
- * single worker that talks to them: that worker is event-driven. */
+/* One pool of workers, after that of their prototype, if they have one; or, for a
+ * managed program, one of its processes after one with a single worker that talks to
+ * them: that worker is event-driven. */
 static void
 add_pools(struct generation *g, const struct app_settings *app)
 {
-	struct pool *front = &g->pools[g->n_pools++];
+	struct pool *first = &g->pools[g->n_pools++];
+	struct pool *second = first + 1;
 	unsigned processes = (unsigned)app->workers;
 
-	if (app->what.command == NULL) {
-		init_pool(front, g, app, &kind_worker, processes);
+	if (app->what.command == NULL && !app->preload_app) {
+		init_pool(first, g, app, &kind_worker, processes);
 		return;
 	}
-	struct pool *programs = &g->pools[g->n_pools++];
-	init_pool(front, g, app, &kind_worker, 1);
-	init_pool(programs, g, app, &kind_program, processes);
-	programs->front = front;
+	g->n_pools++;
+	if (app->what.command == NULL) {
+		init_pool(first, g, app, &kind_prototype, 1);
+		init_pool(second, g, app, &kind_worker, processes);
+		first->front = second;
+		second->prototypes = first;
+	} else {
+		init_pool(first, g, app, &kind_worker, 1);
+		init_pool(second, g, app, &kind_program, processes);
+		second->front = first;
+	}
 }
 
 struct generation *
@@ -145,6 +154,20 @@ open_program(struct generation *g, struct pool *programs)
 	return NULL;
 }
 
+/* What the pool has open, or gets from the one before it: see add_pools. */
+static const char *
+open_pool(struct generation *g, struct pool *pool, struct listeners *all,
+	unsigned attempts)
+{
+	if (pool->kind == &kind_program)
+		return open_program(g, pool);
+	if (pool->prototypes == NULL)
+		return open_listeners(g, pool, all, attempts);
+	pool->heritage.listeners = pool->prototypes->heritage.listeners;
+	pool->heritage.n_listeners = pool->prototypes->heritage.n_listeners;
+	return NULL;
+}
+
 const char *
 generation_open(struct generation *g, struct listeners *all, unsigned attempts)
 {
@@ -156,10 +179,7 @@ generation_open(struct generation *g, struct listeners *all, unsigned attempts)
 		if (reason != NULL)
 			continue;
 		access_file_make(pool->app);
-		if (pool->front == NULL)
-			reason = open_listeners(g, pool, all, attempts);
-		else
-			reason = open_program(g, pool);
+		reason = open_pool(g, pool, all, attempts);
 	}
 	return reason;
 }
@@ -250,6 +270,8 @@ update_file(const struct listener *l, const struct app_settings *app)
 static void
 announce_listeners(const struct pool *pool)
 {
+	if (pool->prototypes != NULL) /* which has the same */
+		return;
 	for (size_t i = 0; i < pool->heritage.n_listeners; i++) {
 		const struct listener *l = pool->heritage.listeners[i];
 		listen(l->fd, (int)pool->app->backlog);

@@ -15,6 +15,13 @@ run_worker(const struct family *f, const struct pool *pool, const struct heritag
 }
 
 static int
+run_prototype(const struct family *f, const struct pool *pool, const struct heritage *h)
+{
+	(void)pool;
+	return f->prototype(h);
+}
+
+static int
 run_program(const struct family *f, const struct pool *pool, const struct heritage *h)
 {
 	struct channel channel;
@@ -31,6 +38,12 @@ const struct child_kind kind_worker = {
 	.has_slot = true,
 	.quick_signal = SIGQUIT,
 	.run = run_worker,
+};
+
+const struct child_kind kind_prototype = {
+	.name = "prototype",
+	.quick_signal = SIGQUIT,
+	.run = run_prototype,
 };
 
 const struct child_kind kind_program = {

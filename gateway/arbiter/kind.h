@@ -23,6 +23,7 @@ struct child_kind {
 };
 
 extern const struct child_kind kind_worker;
+extern const struct child_kind kind_prototype;
 extern const struct child_kind kind_program;
 
 #endif

@@ -94,3 +94,14 @@ obituary_log(
 	log_line(level, "%" SLICE_FMT, SLICE_ARG(buffer_slice(&text)));
 	buffer_release(&text);
 }
+
+void
+obituary_log_unborn(const struct child *child)
+{
+	bool expected = child->explained || child->state == CHILD_STOPPING;
+
+	log_line(expected ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR,
+		"%s was not forked by its prototype%s%s", child_text(child),
+		child->killed_for != NULL ? ": " : "",
+		child->killed_for != NULL ? child->killed_for : "");
+}

@@ -10,4 +10,7 @@
 void obituary_log(
 	const struct child *child, int status, const struct rusage *used, uint64_t now);
 
+/* For one that never had a pid. */
+void obituary_log_unborn(const struct child *child);
+
 #endif

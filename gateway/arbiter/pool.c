@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "gateway/arbiter/birth.h"
 #include "gateway/arbiter/recycle.h"
 #include "gateway/logger/log.h"
 
@@ -48,7 +49,8 @@ wanted(const struct pool *pool)
 static void
 start_missing(struct pool *pool, struct family *f, uint64_t now)
 {
-	while (count_live(pool) < wanted(pool) && now >= pool->retry_at) {
+	while (count_live(pool) < wanted(pool) && now >= pool->retry_at &&
+		birth_is_possible(pool)) {
 		const char *reason = child_start(f, pool);
 		if (reason == NULL)
 			continue;
@@ -77,7 +79,8 @@ stop_all(struct pool *pool, struct family *f, uint64_t now)
 {
 	struct child *child;
 
-	/* Who finishes requests still needs its programs. */
+	/* Who finishes requests still needs its programs, and who is about to be forked
+	 * its prototype. */
 	if (pool->stop == STOP_GRACEFUL && pool->front != NULL &&
 		pool_present(pool->front) > 0)
 		return;
@@ -138,7 +141,8 @@ pool_recovered(struct pool *pool)
 uint64_t
 pool_deadline(const struct pool *pool)
 {
-	if (pool->stop != STOP_NO || count_live(pool) >= wanted(pool))
+	if (pool->stop != STOP_NO || count_live(pool) >= wanted(pool) ||
+		!birth_is_possible(pool))
 		return UINT64_MAX;
 	return pool->retry_at;
 }

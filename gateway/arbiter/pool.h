@@ -14,8 +14,12 @@ struct pool {
 	struct heritage
 		heritage; /* what its children are given, without their own part */
 	int socket; /* that its programs accept from; -1: none */
-	/* The pool of workers that need these programs, and are stopped before them. */
+	/* The pool of workers that need these processes, and are stopped before them.
+	 */
 	struct pool *front;
+	/* The pool of the one process that forks these; NULL: the arbiter does. */
+	struct pool *prototypes;
+	unsigned unborn; /* children that it was asked for and that have no pid yet */
 
 	unsigned configured; /* processes, by the configuration */
 	unsigned target; /* processes wanted now */

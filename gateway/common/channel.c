@@ -31,11 +31,11 @@ channel_send(struct channel *c, unsigned type, struct slice payload)
 }
 
 int
-channel_send_fd(struct channel *c, unsigned type, int fd)
+channel_send_fd(struct channel *c, unsigned type, struct slice payload, int fd)
 {
 	int copy = fd != -1 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
 
-	if (c->fd != -1 && imsg_compose(&c->out, type, SLICE(""), copy) == 0)
+	if (c->fd != -1 && imsg_compose(&c->out, type, payload, copy) == 0)
 		return channel_flush(c);
 	if (copy != -1)
 		close(copy);

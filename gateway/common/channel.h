@@ -29,8 +29,8 @@ void channel_release(struct channel *c);
  * queue is full; the caller then treats the channel as closed. */
 int channel_send(struct channel *c, unsigned type, struct slice payload);
 
-/* The same without a payload, for a copy of the descriptor; -1: none. */
-int channel_send_fd(struct channel *c, unsigned type, int fd);
+/* The same with a copy of the descriptor; -1: none. */
+int channel_send_fd(struct channel *c, unsigned type, struct slice payload, int fd);
 
 /* Sends more of the queue, when the socket is writable. Returns as channel_send. */
 int channel_flush(struct channel *c);

@@ -30,6 +30,13 @@ struct heritage {
 	unsigned generation; /* of the configuration */
 };
 
+/* What a worker is given that a prototype forks, besides its channel, a descriptor. The
+ * slots are at the same address in all processes: they are mapped before any fork. */
+struct birth {
+	struct slot *slot;
+	unsigned age;
+};
+
 /* Runs in the child, after the fork, with default signals and nothing blocked; returns
  * the exit status. */
 typedef int worker_fn(const struct heritage *h);
@@ -40,9 +47,12 @@ enum message {
 	MESSAGE_READY = 1, /* the application is loaded */
 	MESSAGE_FAILED, /* it cannot be loaded; the payload is the reason, a text */
 	MESSAGE_RECYCLE, /* it has served enough requests, and serves on until a stop */
+	MESSAGE_BORN, /* its prototype has forked it; the payload is its pid_t */
 	/* arbiter to worker */
 	MESSAGE_SERVE, /* begin to accept: the generation is committed */
 	MESSAGE_REOPEN, /* log files anew; with the log's descriptor, if it is a file */
+	/* arbiter to prototype */
+	MESSAGE_SPAWN, /* fork a worker; struct birth, with its end of its channel */
 };
 
 /* Exit statuses, of the program and of a child. */

@@ -6,6 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Before it bindings had no such member. */
+enum { ABI_WITH_START = 2 };
+
 /* Where bindings are, from the folder of the program: in the build, and installed. */
 static const char *const places[] = { ".", "../lib/alicorn" };
 
@@ -73,6 +76,16 @@ app_load(struct app *app, const char *binding, const char *target)
 	if (error == NULL)
 		error = app->binding->load(target, &app->instance);
 	return error;
+}
+
+const char *
+app_start(struct app *app)
+{
+	const struct al_binding *binding = app->binding;
+
+	if (binding->abi < ABI_WITH_START || binding->start == NULL)
+		return NULL;
+	return binding->start(app->instance);
 }
 
 void

@@ -17,6 +17,9 @@ struct app {
  * Returns NULL, or why not, in one line. */
 const char *app_load(struct app *app, const char *binding, const char *target);
 
+/* Prepares what was loaded, in the process that is to run it. Returns as app_load. */
+const char *app_start(struct app *app);
+
 void app_unload(struct app *app);
 
 /* Calls a hook of the binding, if it has any. */

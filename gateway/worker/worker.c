@@ -50,8 +50,8 @@ capture_output(void)
 	dup2(log_fd(), STDERR_FILENO);
 }
 
-static void
-follow_log(void)
+void
+worker_follow_log(void)
 {
 	capture_output();
 	access_log_reopen();
@@ -61,7 +61,7 @@ static void
 reopen_logs(void)
 {
 	log_reopen();
-	follow_log();
+	worker_follow_log();
 }
 
 static void
@@ -136,7 +136,7 @@ on_channel(struct watch *watch, uint32_t events)
 		if (m.fd != -1)
 			log_use(m.fd);
 		if (m.type == MESSAGE_REOPEN)
-			follow_log();
+			worker_follow_log();
 		else if (m.type == MESSAGE_SERVE && !self.draining)
 			accept_start();
 	}
@@ -148,17 +148,22 @@ on_channel(struct watch *watch, uint32_t events)
 }
 
 static int
-open_channel(int fd)
+watch_channel(void)
 {
-	channel_init(&channel, fd);
-	watch_init(&channel_watch, fd, on_channel);
+	watch_init(&channel_watch, channel.fd, on_channel);
 	return loop_watch(&self.loop, &channel_watch, EPOLLIN);
+}
+
+static bool
+tell(enum message type, struct slice payload)
+{
+	return channel_send(&channel, type, payload) == 0;
 }
 
 /* ---- Life ---- */
 
-static int
-set_up(const struct heritage *h)
+static void
+inherit(const struct heritage *h)
 {
 	const struct app_settings *s = h->app;
 
@@ -172,9 +177,15 @@ set_up(const struct heritage *h)
 		.field_size = (size_t)s->limit_request_field_size,
 		.body = s->limit_request_body != 0 ? s->limit_request_body : INT64_MAX,
 	};
+	channel_init(&channel, h->channel);
 	title_set("worker %s", s->name);
+}
+
+static int
+set_up(void)
+{
 	if (loop_init(&self.loop) != 0 || catch_signals() != 0 ||
-		open_channel(h->channel) != 0 || accept_init() != 0)
+		watch_channel() != 0 || accept_init() != 0)
 		return -1;
 	recycle_init();
 	last_words_arm();
@@ -210,12 +221,6 @@ enter(const struct app_settings *s)
 	return NULL;
 }
 
-static bool
-tell(enum message type, const char *text)
-{
-	return channel_send(&channel, type, slice_str(text)) == 0;
-}
-
 /* Work of the application between requests: true while there is more of it. */
 static bool
 iterate(bool paused)
@@ -242,7 +247,7 @@ serve(void)
 		loop_round(&self.loop, more ? 0 : -1);
 		access_log_flush();
 		if (recycle_is_due())
-			tell(MESSAGE_RECYCLE, "");
+			tell(MESSAGE_RECYCLE, SLICE(""));
 		accept_adjust();
 	}
 }
@@ -256,41 +261,85 @@ load(const struct heritage *h)
 			     : app_load(&self.app, h->app->what.binding, h->target);
 }
 
-int
-worker_check(const struct heritage *h)
+const char *
+worker_load(const struct heritage *h)
 {
-	const char *error = set_up(h) == 0 ? load(h) : strerror(errno);
+	self.heritage = h;
+	self.settings = h->app;
+	const char *error = open_logs(h);
 
+	return error != NULL ? error : load(h);
+}
+
+static int
+fail(const char *error)
+{
 	last_words_disarm();
-	tell(error == NULL ? MESSAGE_READY : MESSAGE_FAILED,
-		error != NULL ? error : "");
-	if (error == NULL)
-		app_unload(&self.app);
-	return error == NULL ? EXIT_DONE : EXIT_LOAD;
+	tell(MESSAGE_FAILED, slice_str(error));
+	return EXIT_LOAD;
 }
 
 int
-worker_run(const struct heritage *h)
+worker_check(const struct heritage *h)
 {
-	if (set_up(h) != 0) {
-		log_error("%s: a worker cannot be set up: %s", h->app->name,
-			strerror(errno));
-		return EXIT_BOOT;
-	}
-	const char *error = open_logs(h);
+	inherit(h);
+	const char *error = set_up() == 0 ? load(h) : strerror(errno);
+
 	if (error == NULL)
-		error = load(h);
-	if (error != NULL) {
-		last_words_disarm();
-		tell(MESSAGE_FAILED, error);
-		return EXIT_LOAD;
-	}
+		error = app_start(&self.app);
+	if (error != NULL)
+		return fail(error);
+	last_words_disarm();
+	tell(MESSAGE_READY, SLICE(""));
+	app_unload(&self.app);
+	return EXIT_DONE;
+}
+
+static int
+fail_to_set_up(void)
+{
+	log_error("%s: a worker cannot be set up: %s", self.settings->name,
+		strerror(errno));
+	return EXIT_BOOT;
+}
+
+/* The application is loaded, and all is set up. */
+static int
+run(void)
+{
+	const char *error = app_start(&self.app);
+
+	if (error != NULL)
+		return fail(error);
 	app_hook(&self.app, AL_WORKER_INIT, NULL);
-	if (tell(MESSAGE_READY, ""))
+	if (tell(MESSAGE_READY, SLICE("")))
 		serve();
 	app_hook(&self.app, AL_WORKER_EXIT, NULL);
 	app_unload(&self.app);
 	last_words_disarm();
 	loop_release(&self.loop);
 	return EXIT_DONE;
+}
+
+int
+worker_run(const struct heritage *h)
+{
+	inherit(h);
+	if (set_up() != 0)
+		return fail_to_set_up();
+	const char *error = worker_load(h);
+	return error != NULL ? fail(error) : run();
+}
+
+int
+worker_born(const struct heritage *h)
+{
+	pid_t pid = getpid();
+
+	inherit(h);
+	/* Before the application can do anything: the arbiter shall know who died. */
+	if (!tell(MESSAGE_BORN, slice_of((const char *)&pid, sizeof(pid))))
+		return EXIT_DONE;
+	app_hook(&self.app, AL_AFTER_FORK_CHILD, NULL);
+	return set_up() != 0 ? fail_to_set_up() : run();
 }

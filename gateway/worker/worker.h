@@ -14,6 +14,16 @@ int worker_run(const struct heritage *h);
 /* A worker_fn too: loads the application, reports, and unloads it. */
 int worker_check(const struct heritage *h);
 
+/* The two parts of worker_run(), for a prototype: it loads the application, NULL or why
+ * not, and the workers that it forks live on from there, with heritages of their own.
+ * The latter returns the exit status. */
+const char *worker_load(const struct heritage *h);
+int worker_born(const struct heritage *h);
+
+/* The log is another one: so is what the application prints, and the access log is
+ * opened anew. */
+void worker_follow_log(void);
+
 /* A complete 504 response, for struct arbiter_job. */
 struct slice worker_timeout_answer(void);
 
