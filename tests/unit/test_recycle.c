@@ -20,7 +20,8 @@ behind(const char *at, const char *text)
 START_TEST(one_after_the_other)
 {
 	strcpy(stage->behaviour, "tired");
-	stage->workers = stage->tired = 3;
+	stage->workers = 3;
+	stage->tired = 3;
 	stage_start();
 	stage_wait_log("is recycled after 1000 requests", 3);
 	stage_wait(stage->served == 6);
@@ -46,7 +47,8 @@ END_TEST
 START_TEST(fewer_meanwhile)
 {
 	strcpy(stage->behaviour, "tired");
-	stage->workers = stage->tired = 3;
+	stage->workers = 3;
+	stage->tired = 3;
 	stage_start();
 	stage_wait_log("is ready", 3);
 	stage_tell(SIGTTOU);
@@ -61,7 +63,8 @@ END_TEST
 START_TEST(replacement_fails)
 {
 	strcpy(stage->behaviour, "tired, then fail");
-	stage->workers = stage->tired = 2;
+	stage->workers = 2;
+	stage->tired = 2;
 	stage_start();
 	stage_wait_log("cannot load", 3);
 	stage_wait_children(2);
@@ -74,7 +77,8 @@ END_TEST
 START_TEST(stop_meanwhile)
 {
 	strcpy(stage->behaviour, "tired");
-	stage->workers = stage->tired = 3;
+	stage->workers = 3;
+	stage->tired = 3;
 	stage_start();
 	stage_wait_log("is ready", 3);
 	stage_stop();
