@@ -298,3 +298,22 @@ def test_stuck_worker_of_another_user_is_answered_for(start, public):
     """The arbiter borrows the worker's descriptor, which it may as root."""
     s = start(apps={"a": app(public, "probe.so", user=A)}, timeout=1)
     assert s.get("/stuck").status == 504
+
+
+# ---- With a prototype ----
+
+
+@needs_root
+def test_a_prototype_and_its_workers_run_as_the_user(start, public):
+    """The arbiter, which is root, is told their pids by them and can still end them."""
+    s = start(apps={"a": app(public, user=A, preload_app=True, workers=2, limit_files=77)})
+    old = s.wait_workers(2, "a")
+    prototypes = [pid for pid in s.session() if conftest.title_of(pid).endswith("prototype a")]
+    assert len(prototypes) == 1
+    for pid in old + prototypes:
+        assert status_of(pid)["Uid"] == [str(uid(A))] * 4
+        assert status_of(pid)["NoNewPrivs"] == ["1"]
+        assert re.search(r"Max open files +77 ", Path(f"/proc/{pid}/limits").read_text())
+    s.signal(signal.SIGHUP)
+    wait_for(lambda: s.workers() and not set(old) & set(s.workers()))
+    s.stop()
