@@ -173,12 +173,4 @@ enum { HTTP1_CHUNK_HEAD = 20 };
 size_t http1_chunk_head(char text[HTTP1_CHUNK_HEAD], uint64_t size);
 #define HTTP1_LAST_CHUNK "0\r\n\r\n"
 
-/* A whole response with a short text/plain body, Connection: close. For errors; needs
- * no memory but `text`, and calls nothing that a signal handler may not. Returns its
- * length. */
-size_t http1_error_response(char *text, size_t room, unsigned status, bool is_head);
-
-/* The length of its body, where it has one. */
-size_t http1_error_body(unsigned status);
-
 #endif

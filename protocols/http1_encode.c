@@ -215,28 +215,3 @@ http1_chunk_head(char text[HTTP1_CHUNK_HEAD], uint64_t size)
 	put(&pen, SLICE("\r\n"));
 	return (size_t)(pen.at - text);
 }
-
-size_t
-http1_error_body(unsigned status)
-{
-	return sizeof("502 \n") - 1 + strlen(http1_reason(status));
-}
-
-size_t
-http1_error_response(char *text, size_t room, unsigned status, bool is_head)
-{
-	struct pen pen = { .at = text, .end = text + room };
-	struct slice reason = slice_str(http1_reason(status));
-
-	put_status_line(&pen, status, (struct slice){ 0 });
-	put(&pen, SLICE("Content-Type: text/plain\r\nContent-Length: "));
-	put_number(&pen, http1_error_body(status));
-	put(&pen, SLICE("\r\nConnection: close\r\n\r\n"));
-	if (!is_head) {
-		put_number(&pen, status);
-		put(&pen, SLICE(" "));
-		put(&pen, reason);
-		put(&pen, SLICE("\n"));
-	}
-	return pen.full ? 0 : (size_t)(pen.at - text);
-}

@@ -1,15 +1,21 @@
 #include "gateway/worker/accept.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "gateway/logger/log.h"
 #include "gateway/worker/conn.h"
+#include "gateway/worker/error_page.h"
 #include "gateway/worker/self.h"
 
-enum { PAUSE_MS = 100 };
+enum {
+	PAUSE_MS = 100,
+	FULL_MS = 1000, /* for others to take what a full worker cannot */
+};
 
 struct acceptor {
 	struct watch watch; /* first: see on_listener */
@@ -20,7 +26,9 @@ static struct acceptor *acceptors;
 static size_t n_acceptors;
 static bool wanted; /* between accept_start and accept_stop */
 static bool accepting; /* the sockets are in the epoll set */
-static struct timer retry; /* runs after an error that passes by itself */
+static struct timer retry; /* runs until accepting may go on */
+static uint64_t full_since; /* 0: it is not full */
+static int reserve = -1; /* a descriptor to be given up when there are no more */
 
 /* The client had gone again before it was accepted (accept(2)): go on with the next. */
 static bool
@@ -36,26 +44,89 @@ is_of_the_client(int error)
 	return false;
 }
 
+/* There is no place for this client, and has not been for a while: it is told so at
+ * once. What it sent is read, lest the answer be lost in a reset. */
+static void
+turn_away(int fd)
+{
+	const struct error_page *page = error_page(503);
+	char dropped[4096];
+
+	send(fd, page->text, page->len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	shutdown(fd, SHUT_WR);
+	while (recv(fd, dropped, sizeof(dropped), MSG_DONTWAIT) > 0)
+		;
+	close(fd);
+}
+
+static bool
+is_full(void)
+{
+	return self.n_conns >= (size_t)self.settings->worker_connections;
+}
+
+static int
+accept_client(int listener, struct sockaddr_storage *peer, socklen_t *len)
+{
+	return accept4(
+		listener, (struct sockaddr *)peer, len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
+/* Descriptors are out: the one in reserve lets the client be told. */
+static bool
+turn_away_with_reserve(const struct acceptor *a)
+{
+	struct sockaddr_storage peer;
+	socklen_t len = sizeof(peer);
+
+	if (reserve < 0)
+		return false;
+	close(reserve);
+	int fd = accept_client(a->watch.fd, &peer, &len);
+	if (fd >= 0)
+		turn_away(fd);
+	reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	return fd >= 0;
+}
+
+static void
+pause_after(const struct acceptor *a, int error)
+{
+	log_error("accept on %s: %s; pausing for %d ms", a->listener->address.text,
+		strerror(error), PAUSE_MS);
+	(void)timer_set(&self.loop.timers, &retry, self.loop.now + PAUSE_MS);
+}
+
+static void
+place(int fd, const struct acceptor *a, const struct sockaddr_storage *peer,
+	socklen_t len)
+{
+	if (is_full() && !conns_make_room())
+		turn_away(fd);
+	else
+		conn_open(fd, a->listener, peer, len);
+}
+
 /* One connection; false when there was none to be had. */
 static bool
 accept_one(const struct acceptor *a)
 {
 	struct sockaddr_storage peer = { .ss_family = AF_UNIX };
 	socklen_t len = sizeof(peer);
-	int fd = accept4(a->watch.fd, (struct sockaddr *)&peer, &len,
-		SOCK_NONBLOCK | SOCK_CLOEXEC);
+	int fd = accept_client(a->watch.fd, &peer, &len);
+	int error = errno;
 
 	if (fd >= 0) {
-		conn_open(fd, a->listener, &peer, len);
+		place(fd, a, &peer, len);
 		return true;
 	}
-	if (errno == EAGAIN)
+	if (error == EAGAIN)
 		return false;
-	if (is_of_the_client(errno))
+	if (is_of_the_client(error))
 		return true;
-	log_error("accept on %s: %s; pausing for %d ms", a->listener->address.text,
-		strerror(errno), PAUSE_MS);
-	(void)timer_set(&self.loop.timers, &retry, self.loop.now + PAUSE_MS);
+	if ((error == EMFILE || error == ENFILE) && turn_away_with_reserve(a))
+		return true;
+	pause_after(a, error);
 	return false;
 }
 
@@ -83,6 +154,7 @@ accept_init(void)
 		return -1;
 	n_acceptors = h->n_listeners;
 	retry.fn = on_pause_over;
+	reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	for (size_t i = 0; i < n_acceptors; i++) {
 		acceptors[i].listener = h->listeners[i];
 		watch_init(&acceptors[i].watch, h->listeners[i]->fd, on_listener);
@@ -90,11 +162,26 @@ accept_init(void)
 	return 0;
 }
 
+/* A worker that is full leaves clients to the others of its pool for a while. If they
+ * are still there then, nobody has a place: they are turned away. */
+static bool
+leaves_to_others(void)
+{
+	if (!is_full() || !TAILQ_EMPTY(&self.idle)) {
+		full_since = 0;
+		return false;
+	}
+	if (full_since == 0) {
+		full_since = self.loop.now;
+		(void)timer_set(&self.loop.timers, &retry, full_since + FULL_MS);
+	}
+	return self.loop.now < full_since + FULL_MS;
+}
+
 void
 accept_adjust(void)
 {
-	size_t most = (size_t)self.settings->worker_connections;
-	bool now = wanted && self.n_conns < most && retry.at == 0;
+	bool now = wanted && !leaves_to_others() && retry.at == 0;
 
 	if (now == accepting)
 		return;

@@ -25,6 +25,13 @@ void body_release(struct body *b);
  * would be in memory. -1 and errno (ENOSPC, ENOENT, …). */
 int body_add(struct body *b, struct slice data, size_t memory_max, const char *folder);
 
+/* Bytes that are in the file. */
+static inline uint64_t
+body_spooled(const struct body *b)
+{
+	return b->fd >= 0 ? b->length : 0;
+}
+
 /* Up to n bytes, 0 at the end; -1 and errno when the file cannot be read. */
 ssize_t body_read(struct body *b, void *to, size_t n);
 

@@ -22,7 +22,7 @@ enum {
 	FREE_CONNS = 256, /* that are kept for reuse */
 };
 
-static struct conn *free_conns;
+static LIST_HEAD(, conn) free_conns = LIST_HEAD_INITIALIZER(free_conns);
 static unsigned n_free;
 
 /* ---- States and their time limits ---- */
@@ -56,15 +56,56 @@ state_limit(const struct conn *c)
 	return (uint64_t)seconds[c->state] * 1000;
 }
 
+/* Until when a client may go on that is slow but steady: it has the state's limit to
+ * begin with, and then must have moved so many bytes a second on average. */
+static uint64_t
+rate_deadline(const struct conn *c, uint64_t limit)
+{
+	const struct app_settings *s = self.settings;
+	uint64_t rate = 0, bytes = 0;
+
+	if (c->state == CONN_BODY) {
+		rate = s->body_min_rate;
+		bytes = c->req->body.length;
+	} else if (c->state == CONN_FLUSH) {
+		rate = s->write_min_rate;
+		bytes = c->output.sent - c->sent_then;
+	}
+	return rate != 0 ? c->began + limit + bytes * 1000 / rate : UINT64_MAX;
+}
+
 void
 conn_progress(struct conn *c)
 {
 	uint64_t limit = state_limit(c);
+	uint64_t latest = rate_deadline(c, limit);
+	uint64_t at = self.loop.now + limit;
 
 	if (limit == 0)
 		timer_stop(&c->timer);
-	else if (timer_set(&self.loop.timers, &c->timer, self.loop.now + limit) != 0)
+	else if (timer_set(&self.loop.timers, &c->timer, at < latest ? at : latest) !=
+		0)
 		c->broken = true;
+}
+
+static void
+enter_state(struct conn *c, enum conn_state state)
+{
+	c->state = state;
+	c->began = self.loop.now;
+	c->sent_then = c->output.sent;
+	if (state == CONN_IDLE)
+		TAILQ_INSERT_TAIL(&self.idle, c, in_idle);
+	if (state == CONN_HEAD)
+		access_log_begin(c->req);
+	conn_progress(c);
+}
+
+static void
+leave_state(struct conn *c)
+{
+	if (c->state == CONN_IDLE)
+		TAILQ_REMOVE(&self.idle, c, in_idle);
 }
 
 enum want
@@ -73,10 +114,8 @@ conn_move(struct conn *c, enum conn_state state)
 	if (log_enabled(LOG_LEVEL_DEBUG))
 		log_debug("connection %d: %s -> %s", c->watch.fd, state_names[c->state],
 			state_names[state]);
-	c->state = state;
-	if (state == CONN_HEAD)
-		access_log_begin(c->req);
-	conn_progress(c);
+	leave_state(c);
+	enter_state(c, state);
 	return WANT_STEP;
 }
 
@@ -91,8 +130,7 @@ release(struct watch *watch)
 		free(c);
 		return;
 	}
-	c->next = free_conns;
-	free_conns = c;
+	LIST_INSERT_HEAD(&free_conns, c, in_all);
 	n_free++;
 }
 
@@ -126,6 +164,7 @@ conn_close(struct conn *c)
 	abort_pending(c);
 	if (conn_is_asked(c))
 		access_log(c->req);
+	leave_state(c);
 	conn_drop_request(c);
 	output_release(&c->output);
 	timer_remove(&self.loop.timers, &c->timer);
@@ -133,12 +172,7 @@ conn_close(struct conn *c)
 	if (c->cut)
 		setsockopt(c->watch.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	close(c->watch.fd);
-	if (c->prev != NULL)
-		c->prev->next = c->next;
-	else
-		self.conns = c->next;
-	if (c->next != NULL)
-		c->next->prev = c->prev;
+	LIST_REMOVE(c, in_all);
 	self.n_conns--;
 	atomic_store_explicit(
 		&self.slot->connections, (uint32_t)self.n_conns, memory_order_relaxed);
@@ -247,10 +281,10 @@ conn_resume(struct conn *c)
 void
 conn_open(int fd, const struct listener *listener, const void *peer, size_t peer_len)
 {
-	struct conn *c = free_conns;
+	struct conn *c = LIST_FIRST(&free_conns);
 
 	if (c != NULL) {
-		free_conns = c->next;
+		LIST_REMOVE(c, in_all);
 		n_free--;
 	} else if ((c = malloc(sizeof(*c))) == NULL) {
 		close(fd);
@@ -262,21 +296,29 @@ conn_open(int fd, const struct listener *listener, const void *peer, size_t peer
 	watch_init(&c->watch, fd, on_event);
 	memcpy(&c->peer, peer, peer_len < sizeof(c->peer) ? peer_len : sizeof(c->peer));
 	trust_peer(c);
-	c->next = self.conns;
-	if (c->next != NULL)
-		c->next->prev = c;
-	self.conns = c;
+	LIST_INSERT_HEAD(&self.conns, c, in_all);
 	self.n_conns++;
 	atomic_store_explicit(
 		&self.slot->connections, (uint32_t)self.n_conns, memory_order_relaxed);
-	conn_move(c, CONN_IDLE);
+	enter_state(c, CONN_IDLE);
 	run(c);
+}
+
+bool
+conns_make_room(void)
+{
+	struct conn *c = TAILQ_FIRST(&self.idle);
+
+	if (c != NULL)
+		conn_close(c);
+	return c != NULL;
 }
 
 void
 conns_drain(void)
 {
-	for (struct conn *c = self.conns; c != NULL; c = c->next)
-		if (c->state == CONN_IDLE)
-			conn_progress(c);
+	struct conn *c;
+
+	TAILQ_FOREACH (c, &self.idle, in_idle)
+		conn_progress(c);
 }

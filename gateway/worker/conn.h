@@ -16,6 +16,7 @@
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "gateway/common/heritage.h"
 #include "gateway/worker/loop.h"
@@ -51,7 +52,10 @@ struct conn {
 	struct output output;
 	const struct listener *listener;
 	uint64_t requests;
-	struct conn *prev, *next; /* in self.conns */
+	uint64_t began; /* when the state did, in clock_ms() */
+	uint64_t sent_then; /* bytes that had been sent by then */
+	LIST_ENTRY(conn) in_all; /* of self.conns */
+	TAILQ_ENTRY(conn) in_idle; /* of self.idle */
 	union proxy_address peer; /* as the PROXY protocol says, where it is used */
 	union proxy_address proxied; /* where the client connected to then */
 	char peer_addr[INET6_ADDRSTRLEN]; /* as text, made when it is first asked for */
@@ -74,6 +78,9 @@ conn_is_asked(const struct conn *c)
 
 /* Goes on after the application called al_finish. */
 void conn_resume(struct conn *c);
+
+/* Closes the connection that has been idle for longest; false: none is. */
+bool conns_make_room(void);
 
 /* Idle connections are given a short time for a last request; all others finish. */
 void conns_drain(void);

@@ -8,23 +8,15 @@
 
 #include "gateway/logger/log.h"
 #include "gateway/worker/access_log.h"
+#include "gateway/worker/error_page.h"
 #include "gateway/worker/request.h"
 #include "gateway/worker/self.h"
 #include "gateway/worker/worker.h"
 
-enum { ANSWER_BYTES = 512, SIGNAL_STACK = 64 * 1024 };
-
-struct answer {
-	unsigned status;
-	char text[ANSWER_BYTES];
-	size_t len;
-	size_t head_len; /* of it, for a HEAD request */
-};
+enum { SIGNAL_STACK = 64 * 1024 };
 
 /* Made before anything goes wrong: a signal handler only sends them. */
-static struct answer bad_gateway = { .status = 502 };
-static struct answer unavailable = { .status = 503 };
-static struct answer timed_out = { .status = 504 };
+static const struct error_page *bad_gateway, *unavailable, *timed_out;
 
 static const int fatal_signals[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGSYS, SIGABRT,
 	SIGXCPU };
@@ -35,18 +27,12 @@ static char signal_stack[SIGNAL_STACK];
  * no clients of its own. */
 static pid_t armed;
 
-static void
-prepare(struct answer *a)
-{
-	a->head_len = http1_error_response(a->text, sizeof(a->text), a->status, true);
-	a->len = http1_error_response(a->text, sizeof(a->text), a->status, false);
-}
-
 struct slice
 worker_timeout_answer(void)
 {
-	prepare(&timed_out);
-	return slice_of(timed_out.text, timed_out.len);
+	const struct error_page *page = error_page(504);
+
+	return slice_of(page->text, page->len);
 }
 
 /* A response whose end only the end of the connection shows is reset, lest it look
@@ -63,10 +49,12 @@ reset_unframed(const struct conn *c)
 
 /* Calls only what a signal handler may. */
 static void
-answer_all(const struct answer *a)
+answer_all(const struct error_page *a)
 {
+	struct conn *c;
+
 	access_log_last_words();
-	for (const struct conn *c = self.conns; c != NULL; c = c->next) {
+	LIST_FOREACH (c, &self.conns, in_all) {
 		if (!conn_is_asked(c))
 			continue;
 		if (c->req->begun) {
@@ -75,7 +63,7 @@ answer_all(const struct answer *a)
 			send(c->watch.fd, a->text,
 				c->req->is_head ? a->head_len : a->len,
 				MSG_DONTWAIT | MSG_NOSIGNAL);
-			response_is_error(c->req, a->status);
+			response_is_error(c->req, a);
 		}
 		access_log(c->req);
 	}
@@ -95,7 +83,7 @@ on_fatal(int number)
 
 	if (is_worker()) {
 		armed = 0;
-		answer_all(timeout ? &timed_out : &bad_gateway);
+		answer_all(timeout ? timed_out : bad_gateway);
 	}
 	/* The handler was reset: this ends the process, with a core file where it may.
 	 */
@@ -109,7 +97,7 @@ on_quit(int number)
 	(void)number;
 	if (is_worker()) {
 		armed = 0;
-		answer_all(&unavailable);
+		answer_all(unavailable);
 	}
 	syscall(SYS_exit_group, EXIT_DONE);
 }
@@ -120,7 +108,7 @@ say_exit(const char *call, int status)
 	armed = 0;
 	log_error("%s: the application called %s(%d), in %s", self.settings->name, call,
 		status, self.slot->busy_since != 0 ? self.slot->request : "no request");
-	answer_all(&bad_gateway);
+	answer_all(bad_gateway);
 }
 
 static void
@@ -155,9 +143,9 @@ last_words_arm(void)
 {
 	stack_t stack = { .ss_sp = signal_stack, .ss_size = sizeof(signal_stack) };
 
-	prepare(&bad_gateway);
-	prepare(&unavailable);
-	prepare(&timed_out);
+	bad_gateway = error_page(502);
+	unavailable = error_page(503);
+	timed_out = error_page(504);
 	sigaltstack(&stack, NULL);
 	for (size_t i = 0; i < sizeof(fatal_signals) / sizeof(fatal_signals[0]); i++)
 		handle(fatal_signals[i], on_fatal,

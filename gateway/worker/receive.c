@@ -142,12 +142,20 @@ static enum want
 keep(struct conn *c, struct slice data)
 {
 	const struct app_settings *s = self.settings;
+	struct al_request *req = c->req;
 
-	if (body_add(&c->req->body, data, s->body_buffer_size, s->spool_dir) == 0)
+	if (body_add(&req->body, data, s->body_buffer_size, s->spool_dir) != 0) {
+		log_error("cannot spool a request body in %s: %s", s->spool_dir,
+			strerror(errno));
+		return conn_refuse(c, errno == ENOSPC || errno == EDQUOT ? 507 : 500);
+	}
+	self.spooled += body_spooled(&req->body) - req->spooled;
+	req->spooled = body_spooled(&req->body);
+	if (s->limit_spool == 0 || self.spooled <= s->limit_spool)
 		return WANT_STEP;
-	log_error(
-		"cannot spool a request body in %s: %s", s->spool_dir, strerror(errno));
-	return conn_refuse(c, errno == ENOSPC || errno == EDQUOT ? 507 : 500);
+	log_warning(
+		"%s: refused a request body with 503: limit_spool is reached", s->name);
+	return conn_refuse(c, 503);
 }
 
 /* What came with the head, and then exactly what is missing. */

@@ -89,12 +89,15 @@ request_reset(struct al_request *req)
 {
 	arena_reset(&req->arena);
 	body_release(&req->body);
+	self.spooled -= req->spooled;
+	req->spooled = 0;
 	buffer_consume(&req->input, req->head_len);
 	req->head_len = 0;
 	buffer_reset(&req->gathered);
 	req->vars = NULL;
 	req->has_body = req->is_head = req->is_https = false;
 	req->script_name = NULL;
+	req->client.any.sa_family = AF_UNSPEC;
 	req->body_length = 0;
 	req->started = req->begun = req->complete = false;
 	req->too_long = req->waiting = false;
@@ -136,11 +139,19 @@ describe(
 	snprintf(port, PORT_TEXT, "%hu", ntohs(v6 ? a->v6.sin6_port : a->v4.sin_port));
 }
 
+/* The client's address and port: texts that live as long as the request. */
 static void
-describe_peer(struct conn *c)
+describe_client(struct al_request *req, const char **addr, const char **port)
 {
-	if (c->peer_port[0] == '\0' && c->peer.any.sa_family != AF_UNIX)
+	struct conn *c = req->conn;
+	bool forwarded = req->client.any.sa_family != AF_UNSPEC;
+
+	if (forwarded)
+		describe(&req->client, req->client_addr, req->client_port);
+	else if (c->peer_port[0] == '\0' && c->peer.any.sa_family != AF_UNIX)
 		describe(&c->peer, c->peer_addr, c->peer_port);
+	*addr = forwarded ? req->client_addr : c->peer_addr;
+	*port = forwarded ? req->client_port : c->peer_port;
 }
 
 /* What the PROXY protocol told beside the client's address. */
@@ -186,15 +197,16 @@ name_from_authority(struct cgi_source *source, struct al_request *req)
 const char *
 request_peer(struct al_request *req)
 {
-	describe_peer(req->conn);
-	return req->conn->peer_addr;
+	const char *addr, *port;
+
+	describe_client(req, &addr, &port);
+	return addr;
 }
 
 static int
 make_environ(struct al_request *req)
 {
-	struct conn *c = req->conn;
-	const struct address *address = &c->listener->address;
+	const struct address *address = &req->conn->listener->address;
 	struct cgi_source source = {
 		.head = &req->head,
 		.body_length = req->body.length,
@@ -202,14 +214,12 @@ make_environ(struct al_request *req)
 		.scheme = al_scheme(req),
 		.server_name = address->host,
 		.server_port = address->port,
-		.remote_addr = c->peer_addr,
-		.remote_port = c->peer_port,
 		.software = al_version(),
 		.script_name = req->script_name,
 		.underscores = true, /* trust_request has judged them */
 	};
 
-	describe_peer(c);
+	describe_client(req, &source.remote_addr, &source.remote_port);
 	if (describe_proxy(&source, req) != 0)
 		return -1;
 	if (address->kind == ADDRESS_UNIX && name_from_authority(&source, req) != 0)

@@ -11,6 +11,7 @@
 #include "gateway/alicorn.h"
 #include "gateway/worker/body.h"
 #include "gateway/worker/conn.h"
+#include "gateway/worker/error_page.h"
 #include "protocols/arena.h"
 #include "protocols/http1.h"
 
@@ -27,10 +28,14 @@ struct al_request {
 	struct http1_head head;
 	struct http1_chunked chunked;
 	struct body body;
+	uint64_t spooled; /* of it, as counted in self.spooled */
 	bool has_body;
 	bool is_head; /* the method is HEAD */
 	bool is_https; /* on the client's side of the proxy */
 	const char *script_name; /* from a proxy; NULL: none */
+	union proxy_address client; /* whom a proxy forwards for; AF_UNSPEC: the peer */
+	char client_addr[INET6_ADDRSTRLEN]; /* as text, when it was asked for */
+	char client_port[PORT_TEXT];
 
 	struct al_var *vars; /* the environ; NULL until it is asked for */
 	size_t n_vars;
@@ -83,6 +88,6 @@ void response_finish(struct al_request *req, enum al_result result, int error_st
 void response_error(struct al_request *req, unsigned status);
 
 /* Takes note that such a response goes out. */
-void response_is_error(struct al_request *req, unsigned status);
+void response_is_error(struct al_request *req, const struct error_page *page);
 
 #endif

@@ -16,7 +16,7 @@
 #include "gateway/logger/log.h"
 #include "gateway/worker/self.h"
 
-enum { GATHER_BYTES = 16 * 1024, ERROR_BYTES = 512, PIECES = 6 };
+enum { GATHER_BYTES = 16 * 1024, PIECES = 6 };
 
 /* Encoded here and sent at once, or queued as a copy: one for all connections. */
 static struct buffer head_bytes;
@@ -58,7 +58,7 @@ begin(struct al_request *req, int64_t length)
 	*reply = (struct http1_reply){
 		.framing = HTTP1_NO_BODY,
 		.http10 = req->head.minor == 0,
-		.server = slice_str(al_version()),
+		.server = self.server,
 		.date = date(),
 	};
 	if (length >= 0 && status != 204) {
@@ -325,12 +325,12 @@ al_sent(struct al_request *req)
 }
 
 void
-response_is_error(struct al_request *req, unsigned status)
+response_is_error(struct al_request *req, const struct error_page *page)
 {
 	req->begun = req->complete = true;
 	req->sent_before = req->conn->output.sent;
-	req->response.status = status;
-	req->body_length = http1_error_body(status);
+	req->response.status = page->status;
+	req->body_length = page->len - page->head_len;
 	req->reply = (struct http1_reply){
 		.framing = HTTP1_LENGTH,
 		.length = req->body_length,
@@ -343,8 +343,11 @@ void
 response_error(struct al_request *req, unsigned status)
 {
 	struct conn *c = req->conn;
-	char text[ERROR_BYTES];
-	struct iovec piece = { .iov_base = text };
+	const struct error_page *page = error_page(status);
+	struct iovec piece = {
+		.iov_base = (void *)page->text,
+		.iov_len = req->is_head ? page->head_len : page->len,
+	};
 
 	c->keep_alive = false;
 	c->linger = true;
@@ -354,8 +357,7 @@ response_error(struct al_request *req, unsigned status)
 		c->cut = req->reply.framing == HTTP1_NO_BODY;
 		return;
 	}
-	response_is_error(req, status);
-	piece.iov_len = http1_error_response(text, sizeof(text), status, req->is_head);
+	response_is_error(req, page);
 	if (output_send(&c->output, c->watch.fd, &piece, 1) == OUTPUT_BROKEN)
 		c->broken = true;
 	note_sent(c);

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/queue.h>
 
 #include "gateway/common/channel.h"
 #include "gateway/common/heritage.h"
@@ -24,12 +25,15 @@ struct worker {
 	struct loop loop;
 	struct app app;
 	struct http1_limits limits;
-	struct conn *conns; /* all of them, a list */
+	LIST_HEAD(, conn) conns; /* all of them */
+	TAILQ_HEAD(, conn) idle; /* those in CONN_IDLE, the longest idle first */
 	size_t n_conns;
 	/* Told to stop, perhaps in the middle of a request; draining begins when the
 	 * loop hears of it: then it finishes what it has and takes nothing new. */
 	volatile sig_atomic_t leaving;
 	bool draining;
+	uint64_t spooled; /* bytes of request bodies that are in files now */
+	struct slice server; /* the Server field of responses; empty: none */
 	char date[32]; /* of the Date field, for the second date_at */
 	uint64_t date_at;
 };

@@ -4,6 +4,7 @@
 
 #include "gateway/logger/log.h"
 #include "gateway/worker/self.h"
+#include "protocols/forwarded.h"
 
 void
 trust_peer(struct conn *c)
@@ -138,6 +139,54 @@ read_script_name(struct al_request *req, struct slice name)
 	return req->script_name != NULL ? 0 : 500;
 }
 
+/* ---- Whom a proxy forwards for ---- */
+
+enum { HOPS_MAX = 32 }; /* proxies that are followed */
+
+/* Goes back through one field line; true: somebody who is no proxy of ours is found. */
+static bool
+follow(struct al_request *req, enum forwarded_syntax syntax, struct slice list,
+	int *hops)
+{
+	const setting_cidrs *proxies = &self.settings->forwarded_allow_ips;
+	union proxy_address address;
+	struct slice node;
+
+	while (forwarded_last(syntax, &list, &node)) {
+		if (++*hops > HOPS_MAX || !forwarded_address(node, &address))
+			return true;
+		req->client = address;
+		if (!networks_hold(proxies->networks, proxies->texts.n, &address.any))
+			return true;
+	}
+	return false;
+}
+
+static void
+find_client(struct al_request *req)
+{
+	static const struct {
+		const char *setting;
+		struct slice field;
+		enum forwarded_syntax syntax;
+	} rows[] = {
+		{ "x-forwarded-for", SLICE_INIT("X-Forwarded-For"), FORWARDED_X_FOR },
+		{ "forwarded", SLICE_INIT("Forwarded"), FORWARDED_RFC7239 },
+	};
+	const struct http1_head *head = &req->head;
+	int hops = 0;
+
+	for (size_t k = 0; k < sizeof(rows) / sizeof(rows[0]); k++) {
+		if (strcmp(self.settings->client_address, rows[k].setting) != 0)
+			continue;
+		for (size_t i = head->n_fields; i-- > 0;)
+			if (slice_caseeq(head->fields[i].name, rows[k].field) &&
+				follow(req, rows[k].syntax, head->fields[i].value,
+					&hops))
+				return;
+	}
+}
+
 /* A name that would pass for another one in the environ. */
 static unsigned
 judge_name(struct al_request *req, const struct http1_field *field, bool *wanted)
@@ -180,5 +229,7 @@ trust_request(struct al_request *req)
 			head->fields[kept++] = *field;
 	}
 	head->n_fields = kept;
+	if (req->conn->trusted && status == 0)
+		find_client(req);
 	return status;
 }

@@ -16,6 +16,7 @@
 #include "gateway/worker/accept.h"
 #include "gateway/worker/access_log.h"
 #include "gateway/worker/conn.h"
+#include "gateway/worker/error_page.h"
 #include "gateway/worker/last_words.h"
 #include "gateway/worker/recycle.h"
 #include "gateway/worker/self.h"
@@ -167,10 +168,13 @@ inherit(const struct heritage *h)
 {
 	const struct app_settings *s = h->app;
 
+	TAILQ_INIT(&self.idle);
 	self.heritage = h;
 	self.settings = s;
 	self.slot = h->slot;
 	atomic_store(&self.slot->client, -1);
+	if (strcmp(s->server_header, "none") != 0)
+		self.server = slice_str(s->server_header);
 	self.limits = (struct http1_limits){
 		.line = (size_t)s->limit_request_line,
 		.fields = (size_t)s->limit_request_fields,
@@ -268,6 +272,8 @@ worker_load(const struct heritage *h)
 	self.settings = h->app;
 	const char *error = open_logs(h);
 
+	if (error == NULL)
+		error = error_pages_load(h->app);
 	return error != NULL ? error : load(h);
 }
 
@@ -341,5 +347,6 @@ worker_born(const struct heritage *h)
 	if (!tell(MESSAGE_BORN, slice_of((const char *)&pid, sizeof(pid))))
 		return EXIT_DONE;
 	app_hook(&self.app, AL_AFTER_FORK_CHILD, NULL);
+	h->born(h);
 	return set_up() != 0 ? fail_to_set_up() : run();
 }

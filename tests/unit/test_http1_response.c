@@ -311,26 +311,6 @@ START_TEST(chunk_heads)
 }
 END_TEST
 
-START_TEST(error_responses)
-{
-	static const char whole[] =
-		"HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/plain\r\n"
-		"Content-Length: 16\r\nConnection: close\r\n\r\n502 Bad Gateway\n";
-	char text[256];
-	size_t n = http1_error_response(text, sizeof(text), 502, false);
-
-	ck_assert(slice_eq(slice_of(text, n), slice_str(whole)));
-	n = http1_error_response(text, sizeof(text), 502, true);
-	ck_assert_uint_eq(n, sizeof(whole) - 1 - 16);
-	ck_assert_mem_eq(text, whole, n);
-	/* None is better than a part of one. */
-	ck_assert_uint_eq(http1_error_response(text, sizeof(whole) - 1, 502, false),
-		sizeof(whole) - 1);
-	ck_assert_uint_eq(http1_error_response(text, sizeof(whole) - 2, 502, false), 0);
-	ck_assert_uint_eq(http1_error_response(text, 0, 502, false), 0);
-}
-END_TEST
-
 #define N(table) (int)(sizeof(table) / sizeof((table)[0]))
 
 Suite *
@@ -354,7 +334,6 @@ response_suite(void)
 	tcase_add_test(tests, reasons);
 	tcase_add_test(tests, responses_without_a_body);
 	tcase_add_test(tests, chunk_heads);
-	tcase_add_test(tests, error_responses);
 	suite_add_tcase(suite, tests);
 	return suite;
 }

@@ -1,0 +1,162 @@
+#include "gateway/worker/error_page.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "protocols/buffer.h"
+#include "protocols/http1.h"
+
+enum {
+	STATUS_FIRST = 400,
+	STATUS_LAST = 599,
+	PAGE_MAX = 64 * 1024, /* bytes of a file */
+	RETRY_SECONDS = 1,
+};
+
+/* Made when they are first asked for, and kept. */
+static struct error_page pages[STATUS_LAST - STATUS_FIRST + 1];
+
+/* When memory is out even for a page. */
+static const char bare[] = "HTTP/1.1 500 Internal Server Error\r\n"
+			   "Content-Length: 0\r\nConnection: close\r\n\r\n";
+static const struct error_page last_resort = {
+	.status = 500,
+	.text = bare,
+	.len = sizeof(bare) - 1,
+	.head_len = sizeof(bare) - 1,
+};
+
+static const struct {
+	const char *ending;
+	const char *type;
+} types[] = {
+	{ ".html", "text/html; charset=utf-8" },
+	{ ".json", "application/json" },
+	{ ".txt", "text/plain; charset=utf-8" },
+};
+
+static const char *
+type_of(const char *path)
+{
+	const char *ending = strrchr(path, '.');
+
+	for (size_t i = 0; ending != NULL && i < sizeof(types) / sizeof(types[0]); i++)
+		if (strcmp(ending, types[i].ending) == 0)
+			return types[i].type;
+	return "text/html";
+}
+
+/* Who is turned away because there is too much to do may come again (RFC 9110 section
+ * 10.2.3). */
+static void
+add_head(struct buffer *text, unsigned status, const char *type, size_t len)
+{
+	buffer_addf(text,
+		"HTTP/1.1 %u %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n", status,
+		http1_reason(status), type, len);
+	if (status == 503)
+		buffer_addf(text, "Retry-After: %d\r\n", RETRY_SECONDS);
+	buffer_add_str(text, "Connection: close\r\n\r\n");
+}
+
+/* Takes over the text, whose head has that length. */
+static void
+set_page(unsigned status, const struct buffer *text, size_t head_len)
+{
+	pages[status - STATUS_FIRST] = (struct error_page){
+		.status = status,
+		.text = text->ptr,
+		.len = text->len,
+		.head_len = head_len,
+	};
+}
+
+static bool
+make_page(unsigned status, const char *type, struct slice body)
+{
+	struct buffer text = { 0 };
+
+	add_head(&text, status, type, body.len);
+	size_t head_len = text.len;
+	buffer_add_slice(&text, body);
+	if (text.failed)
+		buffer_release(&text);
+	else
+		set_page(status, &text, head_len);
+	return !text.failed && text.ptr != NULL;
+}
+
+static const char *
+read_file(const char *path, struct buffer *body)
+{
+	FILE *file = fopen(path, "re");
+	char *room = buffer_reserve(body, PAGE_MAX + 1);
+	const char *error = NULL;
+
+	if (file == NULL)
+		return strerror(errno);
+	if (room == NULL)
+		error = strerror(ENOMEM);
+	else if ((body->len = fread(room, 1, PAGE_MAX + 1, file)) > PAGE_MAX)
+		error = "longer than 64 KiB";
+	else if (ferror(file))
+		error = "cannot be read";
+	fclose(file);
+	return error;
+}
+
+/* "502=/srv/errors/502.html" */
+static const char *
+load_page(const char *item)
+{
+	static char error[512];
+	struct buffer body = { 0 };
+	const char *path = strchr(item, '=') + 1, *why;
+	char *end;
+	unsigned long status = strtoul(item, &end, 10);
+
+	if (status < STATUS_FIRST || status > STATUS_LAST || *end != '=') {
+		snprintf(error, sizeof(error),
+			"error_pages: %.100s does not begin with a status from 400 to "
+			"599",
+			item);
+		return error;
+	}
+	why = read_file(path, &body);
+	if (why == NULL &&
+		!make_page((unsigned)status, type_of(path), buffer_slice(&body)))
+		why = strerror(ENOMEM);
+	buffer_release(&body);
+	if (why == NULL)
+		return NULL;
+	snprintf(error, sizeof(error), "error_pages: %.300s: %s", path, why);
+	return error;
+}
+
+const char *
+error_pages_load(const struct app_settings *settings)
+{
+	const char *error = NULL;
+
+	for (size_t i = 0; i < settings->error_pages.n && error == NULL; i++)
+		error = load_page(settings->error_pages.items[i]);
+	return error;
+}
+
+const struct error_page *
+error_page(unsigned status)
+{
+	char text[128];
+
+	if (status < STATUS_FIRST || status > STATUS_LAST)
+		status = 500;
+	if (pages[status - STATUS_FIRST].text == NULL) {
+		int len = snprintf(
+			text, sizeof(text), "%u %s\n", status, http1_reason(status));
+		if (!make_page(status, "text/plain", slice_of(text, (size_t)len)))
+			return &last_resort;
+	}
+	return &pages[status - STATUS_FIRST];
+}
