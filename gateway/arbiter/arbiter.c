@@ -38,6 +38,7 @@ static void
 scale(struct arbiter *a, int by)
 {
 	struct pool *pool = generation_primary(a->reload.current);
+	unsigned before = pool->target;
 
 	if (!pool_scale(pool, by))
 		log_warning("%s: the number of processes stays %u", pool->app->name,
@@ -45,6 +46,8 @@ scale(struct arbiter *a, int by)
 	else
 		log_info("%s: the number of processes is now %u", pool->app->name,
 			pool->target);
+	if (pool->target != before)
+		hooks_scaled(&a->family.hooks, pool, before);
 	if (a->reload.coming != NULL)
 		pool_scale(generation_primary(a->reload.coming), by);
 }
@@ -294,11 +297,22 @@ hear_child(struct arbiter *a, struct child *child)
 }
 
 static void
+tell_exit(struct arbiter *a, const struct child *child, int status)
+{
+	struct al_facts facts = facts_of_child(child);
+
+	facts.status = status;
+	hooks_run(&a->family.hooks, child->pool->heritage.server, SERVER_child_exit,
+		&facts);
+}
+
+static void
 bury(struct arbiter *a, struct child *child, int status, const struct rusage *used)
 {
 	hear_child(a, child); /* its last words may say why */
 	uint64_t now = clock_ms();
 	obituary_log(child, status, used, now);
+	tell_exit(a, child, status);
 	judge_death(a, child, now);
 	child_free(&a->family, child);
 }
@@ -337,7 +351,8 @@ bury_the_unborn(struct arbiter *a)
 }
 
 /* Whether or not a CHLD came: some may have become one. Who is dead is looked at first
- * and then waited for: until then it is a child, and birth_heard() believes its pid. */
+ * and then waited for: until then it is a child, and birth_heard() believes its pid.
+ * As process 1 of a container the arbiter inherits the orphans of others. */
 static void
 bury_the_dead(struct arbiter *a)
 {
@@ -353,7 +368,7 @@ bury_the_dead(struct arbiter *a)
 			return;
 		if (child != NULL)
 			bury(a, child, status, &used);
-		else /* as process 1 of a container it inherits the orphans of others */
+		else if (!hooks_bury(&a->family.hooks, pid, status))
 			log_debug("process %d, not ours, has ended", (int)pid);
 		dead.si_pid = 0;
 	}
@@ -371,6 +386,7 @@ enforce_limits(struct arbiter *a)
 			child_deadline_passed(child, now);
 	}
 	watch_requests(&a->family, a->job->timeout_answer, now);
+	hooks_enforce(&a->family.hooks, now);
 	memory_watch(&a->family, now);
 }
 
@@ -392,6 +408,7 @@ wait_ms(const struct arbiter *a)
 	const struct child *child;
 
 	next = min(next, memory_deadline(&a->family));
+	next = min(next, hooks_deadline(&a->family.hooks));
 	TAILQ_FOREACH (child, &a->family.children, next) {
 		if (child->deadline != 0)
 			next = min(next, child->deadline);

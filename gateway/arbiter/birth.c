@@ -61,7 +61,7 @@ is_adopted(const struct family *f, pid_t pid)
 {
 	siginfo_t info;
 
-	return pid > 0 && family_find(f, pid) == NULL &&
+	return pid > 0 && family_find(f, pid) == NULL && !hooks_have(&f->hooks, pid) &&
 		waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 

@@ -13,6 +13,7 @@
 #include "gateway/arbiter/birth.h"
 #include "gateway/arbiter/confine.h"
 #include "gateway/arbiter/pool.h"
+#include "gateway/arbiter/post_fork.h"
 #include "gateway/arbiter/signals.h"
 #include "gateway/common/clock.h"
 #include "gateway/common/title.h"
@@ -25,6 +26,7 @@ family_init(struct family *f, worker_fn *worker, worker_fn *prototype)
 {
 	*f = (struct family){ .worker = worker, .prototype = prototype, .epoll = -1 };
 	TAILQ_INIT(&f->children);
+	hooks_init(&f->hooks);
 	if (slots_init(&f->slots, SLOTS) == -1)
 		return -1;
 	f->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -37,6 +39,7 @@ family_release(struct family *f)
 	if (f->epoll != -1)
 		close(f->epoll);
 	slots_release(&f->slots);
+	hooks_release(&f->hooks);
 }
 
 struct child *
@@ -104,6 +107,7 @@ live(const struct family *f, const struct child *child, int channel)
 	heritage.slot = child->slot;
 	heritage.age = child->age;
 	heritage.channel = channel;
+	heritage.born = post_fork_born;
 	/* All is blocked until here: the arbiter's signals never meet its handler in a
 	 * child, which would write them to the arbiter's pipe. */
 	signals_forget();
@@ -113,6 +117,7 @@ live(const struct family *f, const struct child *child, int channel)
 
 	title_name(heritage.server->proc_name);
 	title_set("%s %s", pool->kind->name, pool->app->name);
+	post_fork(&heritage, pool->kind->name);
 	confine(pool->app, channel);
 	exit(pool->kind->run(f, pool, &heritage));
 }
@@ -180,6 +185,8 @@ child_start(struct family *f, struct pool *pool)
 	child->state = CHILD_BOOTING;
 	pool->count[CHILD_BOOTING]++;
 	TAILQ_INSERT_TAIL(&f->children, child, next);
+	const struct al_facts facts = facts_of_child(child);
+	hooks_run(&f->hooks, pool->heritage.server, SERVER_pre_fork, &facts);
 	const char *reason = start(f, child);
 	if (reason != NULL) {
 		int saved = errno;

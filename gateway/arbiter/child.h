@@ -11,6 +11,7 @@
 #include <sys/queue.h>
 #include <sys/types.h>
 
+#include "gateway/arbiter/hooks.h"
 #include "gateway/common/channel.h"
 #include "gateway/common/heritage.h"
 
@@ -65,6 +66,7 @@ struct family {
 	unsigned last_age;
 	uint64_t memory_at; /* of clock_ms(): when memory is looked at again */
 	struct children children; /* the oldest first */
+	struct hooks hooks;
 };
 
 /* -1 and errno. */

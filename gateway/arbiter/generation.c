@@ -116,6 +116,27 @@ generation_inherit(struct generation *g, const struct generation *older)
 	}
 }
 
+/* Whether it is the one of its application whose size is configured: see add_pools. */
+static bool
+is_sized(const struct generation *g, const struct pool *pool)
+{
+	const struct pool *next = pool + 1;
+
+	return next == g->pools + g->n_pools || next->app != pool->app;
+}
+
+void
+generation_tell_sizes(
+	const struct generation *g, const struct generation *older, struct hooks *hooks)
+{
+	for (size_t i = 0; i < g->n_pools; i++) {
+		const struct pool *pool = &g->pools[i];
+		const struct pool *old = older != NULL ? find_same(older, pool) : NULL;
+		if (is_sized(g, pool))
+			hooks_scaled(hooks, pool, old != NULL ? old->target : 0);
+	}
+}
+
 /* ---- Sockets ---- */
 
 static const char *

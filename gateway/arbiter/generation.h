@@ -37,6 +37,10 @@ void generation_free(struct generation *g, struct listeners *all);
 /* The processes that were added or taken away by hand are kept. */
 void generation_inherit(struct generation *g, const struct generation *older);
 
+/* Runs nworkers_changed for each application; NULL: there is no older one. */
+void generation_tell_sizes(const struct generation *g, const struct generation *older,
+	struct hooks *hooks);
+
 /* Opens the sockets. NULL, or why one cannot be opened; the text lives until the next
  * call. Nobody serves before the commit. */
 const char *generation_open(

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/arbiter/hook.h"
 #include "gateway/arbiter/pidfile.h"
 #include "gateway/common/title.h"
 #include "gateway/logger/log.h"
@@ -20,6 +21,24 @@ reload_init(struct reload *r, struct family *f, const struct arbiter_job *job)
 	*r = (struct reload){ .family = f, .job = job };
 	TAILQ_INIT(&r->listeners);
 	TAILQ_INIT(&r->retired);
+}
+
+/* The hooks that are about the whole server. */
+static void
+run_hook(struct reload *r, enum server_setting which, const struct generation *g)
+{
+	struct al_facts facts = facts_of_generation(g);
+
+	hooks_run(&r->family->hooks, &g->config->server, which, &facts);
+}
+
+/* False: it must succeed, and does not. */
+static bool
+complete_hook(enum server_setting which, const struct generation *g, int limit_ms)
+{
+	struct al_facts facts = facts_of_generation(g);
+
+	return hook_complete(&g->config->server, which, &facts, limit_ms);
 }
 
 static void
@@ -40,10 +59,12 @@ reload_release(struct reload *r)
 		TAILQ_REMOVE(&r->retired, g, next);
 		generation_free(g, &r->listeners);
 	}
-	if (r->current != NULL)
-		generation_free(r->current, &r->listeners);
-	r->current = NULL;
 	remove_pidfile(r);
+	if (r->current != NULL) {
+		complete_hook(SERVER_on_exit, r->current, HOOK_EXIT_LIMIT_MS);
+		generation_free(r->current, &r->listeners);
+	}
+	r->current = NULL;
 }
 
 /* ---- What is of the whole server ---- */
@@ -107,6 +128,20 @@ use_pidfile(struct reload *r, const struct server_settings *server)
 
 /* ---- The first phase ---- */
 
+/* What comes before all else at the first start. NULL, or why it cannot be. */
+static const char *
+start(struct reload *r, const struct generation *g)
+{
+	const char *reason = use_pidfile(r, &g->config->server);
+
+	if (reason != NULL)
+		return reason;
+	generation_tell_sizes(g, NULL, &r->family->hooks);
+	return complete_hook(SERVER_on_starting, g, HOOK_LIMIT_MS)
+		? NULL
+		: "the hook on_starting failed";
+}
+
 /* A generation whose sockets are open. Takes the configuration over. NULL and why not.
  */
 static struct generation *
@@ -124,7 +159,7 @@ prepare(struct reload *r, struct config *config, unsigned attempts, const char *
 	/* The new children shall have the new log from their start. */
 	*reason = use_log(&config->server);
 	if (*reason == NULL && r->current == NULL)
-		*reason = use_pidfile(r, &config->server);
+		*reason = start(r, g);
 	if (*reason == NULL)
 		*reason = generation_open(g, &r->listeners, attempts);
 	if (*reason == NULL)
@@ -143,6 +178,7 @@ reload_first(struct reload *r, struct config *config)
 		return reason;
 	use_title(&r->current->config->server);
 	generation_commit(r->current, r->family);
+	run_hook(r, SERVER_when_ready, r->current);
 	return NULL;
 }
 
@@ -153,6 +189,14 @@ log_failure(const struct reload *r, const char *reason)
 	use_log(&r->current->config->server);
 	log_error(
 		"reload failed: %s; generation %u goes on", reason, r->current->number);
+}
+
+static void
+tell_reload(struct reload *r)
+{
+	hooks_begin(&r->family->hooks);
+	generation_tell_sizes(r->coming, r->current, &r->family->hooks);
+	run_hook(r, SERVER_on_reload, r->coming);
 }
 
 static void
@@ -170,6 +214,8 @@ begin(struct reload *r)
 	log_lines(LOG_LEVEL_ERROR, buffer_slice(&errors));
 	if (r->coming == NULL)
 		log_failure(r, reason);
+	else
+		tell_reload(r);
 	buffer_release(&errors);
 }
 
@@ -254,9 +300,12 @@ reload_step(struct reload *r)
 			begin(r);
 	} else if (r->failure[0] != '\0') {
 		give_up(r, r->failure);
+	} else if (hooks_have_failed(&r->family->hooks)) {
+		give_up(r, "the hook on_reload failed");
 	} else if (generation_has_failed(r->coming)) {
 		give_up(r, "a process could not be started");
-	} else if (generation_is_ready(r->coming)) {
+	} else if (generation_is_ready(r->coming) &&
+		!hooks_are_awaited(&r->family->hooks)) {
 		commit(r);
 	}
 	free_ended(r);

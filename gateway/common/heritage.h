@@ -28,6 +28,9 @@ struct heritage {
 	int channel; /* to the arbiter, non-blocking */
 	unsigned age; /* 1 for the first worker ever started, then 2, … */
 	unsigned generation; /* of the configuration */
+	/* What a worker does that its prototype has forked, before all else: the hook
+	 * post_fork, after which it may be over. */
+	void (*born)(const struct heritage *h);
 };
 
 /* What a worker is given that a prototype forks, besides its channel, a descriptor. The
