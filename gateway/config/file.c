@@ -153,6 +153,18 @@ read_setting(struct reader *r, struct section to, size_t row, const config_setti
 
 /* ---- Names ---- */
 
+/* A row by its name, or by its flag written as a name: preload for preload_app. */
+static void
+try_row(struct text_nearest *nearest, struct slice wrong, const struct setting *row)
+{
+	struct slice words = slice_str(row->flag != NULL ? row->flag : ""), word;
+
+	text_nearest_try(nearest, wrong, slice_str(row->name));
+	while (text_next_word(&words, &word))
+		if (text_same_flag(word, wrong))
+			*nearest = (struct text_nearest){ slice_str(row->name), 1 };
+}
+
 static void
 unknown(struct reader *r, const config_setting_t *s, const struct section *known,
 	size_t n)
@@ -164,8 +176,7 @@ unknown(struct reader *r, const config_setting_t *s, const struct section *known
 	text_nearest_try(&nearest, name, SLICE("applications"));
 	for (size_t i = 0; i < n; i++)
 		for (size_t row = 0; row < known[i].n; row++)
-			text_nearest_try(
-				&nearest, name, slice_str(known[i].table[row].name));
+			try_row(&nearest, name, &known[i].table[row]);
 	const char *advice = reserved_advice(name);
 	if (setting_find(command_table, COMMAND_SETTINGS, name.ptr) >= 0)
 		load_fault(r->load, &origin, "%s stands on the command line only",

@@ -311,7 +311,8 @@ static const struct {
 		"65535\n" },
 	{ "\nwrkers = 4;\npreload = true;\n",
 		"conf.d/x.conf:2: unknown setting wrkers; did you mean workers?\n"
-		"conf.d/x.conf:3: unknown setting preload\n" },
+		"conf.d/x.conf:3: unknown setting preload; did you mean "
+		"preload_app?\n" },
 	{ "applicatons: { };\n",
 		"conf.d/x.conf:1: unknown setting applicatons; did you mean "
 		"applications?\n" },
