@@ -266,12 +266,20 @@ static void (*const hear[])(
 	[MESSAGE_BORN] = heard_born,
 };
 
+/* Who has told no pid, or a wrong one, has nothing else to say. */
+static bool
+has_meaning(const struct child *child, uint32_t type)
+{
+	return type < sizeof(hear) / sizeof(hear[0]) && hear[type] != NULL &&
+		(type == MESSAGE_BORN || !child->unborn);
+}
+
 static void
 hear_message(struct arbiter *a, struct child *child, const struct imsg *m)
 {
 	if (m->fd != -1)
 		close(m->fd);
-	if (m->type < sizeof(hear) / sizeof(hear[0]) && hear[m->type] != NULL)
+	if (has_meaning(child, m->type))
 		hear[m->type](a, child, m->payload);
 	else
 		log_warning("%s sent message %u, which means nothing",

@@ -17,6 +17,7 @@
 
 #include "gateway/arbiter/arbiter.h"
 #include "gateway/common/channel.h"
+#include "gateway/common/offspring.h"
 
 enum { STEP_MS = 10 };
 
@@ -233,6 +234,89 @@ worker(const struct heritage *h)
 	return sleep_well(); /* in front of a program */
 }
 
+/* ---- Prototypes ---- */
+
+static void
+be_born(const struct heritage *h, pid_t pid, const struct imsg *m)
+{
+	struct heritage own = *h;
+	struct birth birth;
+
+	memcpy(&birth, m->payload.ptr, sizeof(birth));
+	own.slot = birth.slot;
+	own.age = birth.age;
+	own.channel = m->fd;
+	close(h->channel);
+	channel_init(&channel, m->fd);
+	channel_send(&channel, MESSAGE_BORN, slice_of((const char *)&pid, sizeof(pid)));
+	exit(worker(&own));
+}
+
+static void
+fork_one(const struct heritage *h, const struct imsg *m)
+{
+	if (offspring_fork() == 0)
+		be_born(h, getpid(), m);
+	close(m->fd);
+}
+
+/* Its workers say the pid of process 1, which the arbiter could end as root. */
+static void
+fork_a_liar(const struct heritage *h, const struct imsg *m)
+{
+	if (offspring_fork() == 0)
+		be_born(h, 1, m);
+	close(m->fd);
+}
+
+static void
+fork_none(const struct heritage *h, const struct imsg *m)
+{
+	(void)h;
+	close(m->fd);
+}
+
+static void
+forget_it(const struct heritage *h, const struct imsg *m)
+{
+	(void)h;
+	(void)m;
+}
+
+static const struct {
+	const char *name;
+	void (*spawn)(const struct heritage *h, const struct imsg *m);
+} prototypes[] = {
+	{ "fork", fork_one },
+	{ "liar", fork_a_liar },
+	{ "barren", fork_none },
+	{ "forgetful", forget_it },
+};
+
+static int
+prototype(const struct heritage *h)
+{
+	struct channel own;
+	struct imsg m;
+	int got;
+
+	stage->faults += h->slot != NULL;
+	channel_init(&own, h->channel);
+	stage->loaded++;
+	channel_send(&own, MESSAGE_READY, SLICE(""));
+	while ((got = channel_receive(&own, &m)) != -1) {
+		struct pollfd p = { .fd = own.fd, .events = POLLIN };
+		if (got == 0)
+			poll(&p, 1, -1);
+		if (got == 0 || m.type != MESSAGE_SPAWN)
+			continue;
+		for (size_t i = 0; i < sizeof(prototypes) / sizeof(prototypes[0]); i++)
+			if (strcmp(stage->prototype, prototypes[i].name) == 0)
+				prototypes[i].spawn(h, &m);
+	}
+	return EXIT_DONE;
+}
+
 /* ---- Configurations ---- */
 
 static void *
@@ -288,6 +372,7 @@ make_config(void)
 	app->umask = MODE_UNSET;
 	app->socket_mode = 0660;
 	app->backlog = 64;
+	app->preload_app = stage->prototype[0] != '\0';
 	app->workers = stage->workers;
 	app->timeout = stage->timeout;
 	app->graceful_timeout = stage->graceful_timeout;
@@ -342,6 +427,7 @@ stage_start(void)
 	const struct arbiter_job job = {
 		.reload = reload,
 		.worker = worker,
+		.prototype = prototype,
 		.timeout_answer = SLICE_INIT("from the arbiter"),
 	};
 

@@ -19,6 +19,7 @@ enum { STAGE_PATIENCE_MS = 15000, STAGE_CHILDREN = 64, STAGE_NAME = 128 };
 struct stage {
 	char behaviour[STAGE_NAME]; /* of the workers, unless there is a command */
 	char command[STAGE_NAME]; /* of the program, for sh -c */
+	char prototype[STAGE_NAME]; /* behaviour of the prototype; "": there is none */
 	char bind[2][STAGE_NAME]; /* "": none */
 	char pidfile[STAGE_NAME];
 	int64_t workers, timeout, graceful_timeout, boot_timeout, boot_attempts;
@@ -30,6 +31,7 @@ struct stage {
 	_Atomic int descriptors; /* of a worker, at its start */
 	_Atomic int tired; /* so many more workers ask for their replacement */
 	_Atomic int stuck; /* a worker is or was stuck in a request */
+	_Atomic int loaded; /* a prototype was ready */
 	char target[STAGE_NAME]; /* what a worker was told to load */
 };
 
