@@ -186,3 +186,40 @@ def test_trust_is_of_the_proxy_not_of_whom_it_names(server):
     with s.connect() as c:
         c.send(INTRODUCTIONS["v1"])
         assert environ(c.get("/env", fields=[("X-Forwarded-SSL", "on")]))["HTTPS"] == "on"
+
+
+# ---- The client's address ----------------------------------------------------------------
+
+
+CHAIN = "203.0.113.9, 192.0.2.7, 10.1.1.1, 127.0.0.1"
+
+
+@pytest.mark.parametrize("fields, client", [
+    ([("X-Forwarded-For", CHAIN)], "192.0.2.7"),  # what stands before it, it may have made up
+    ([("X-Forwarded-For", "192.0.2.1"), ("X-Forwarded-For", "10.2.2.2")], "192.0.2.1"),
+    ([("X-Forwarded-For", "10.2.2.2")], "10.2.2.2"),
+    ([("X-Forwarded-For", "192.0.2.1, unknown")], "127.0.0.1"),
+    ([("X-Forwarded-For", "2001:db8::1")], "2001:db8::1"),
+    ([("Forwarded", "for=192.0.2.1")], "127.0.0.1"),  # not the field that was chosen
+    ([], "127.0.0.1"),
+])
+def test_x_forwarded_for(ask, fields, client):
+    env = ask(fields, client_address="x-forwarded-for",
+              forwarded_allow_ips=["127.0.0.1", "10.0.0.0/8"])
+    assert env["REMOTE_ADDR"] == client
+
+
+def test_forwarded(ask):
+    env = ask([("Forwarded", 'for="[2001:db8::1]:4711";proto=http, for=127.0.0.1')],
+              client_address="forwarded")
+    assert (env["REMOTE_ADDR"], env["REMOTE_PORT"]) == ("2001:db8::1", "4711")
+
+
+def test_an_untrusted_peer_forwards_for_nobody(ask):
+    env = ask([("X-Forwarded-For", "192.0.2.1")], client_address="x-forwarded-for",
+              forwarded_allow_ips="10.0.0.0/8")
+    assert env["REMOTE_ADDR"] == "127.0.0.1"
+
+
+def test_the_peer_is_the_client_unless_said(ask):
+    assert ask([("X-Forwarded-For", "192.0.2.1")])["REMOTE_ADDR"] == "127.0.0.1"
