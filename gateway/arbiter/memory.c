@@ -40,12 +40,14 @@ end(struct child *child, uint64_t now)
 	child->deadline = now + GRACE_MS;
 }
 
+/* A prototype serves nobody, and does not grow. */
 static bool
 has_limit(const struct child *child)
 {
 	const struct app_settings *app = child->pool->app;
 
-	return app->max_worker_memory != 0 || app->max_worker_memory_hard != 0;
+	return child->pool->kind != &kind_prototype &&
+		(app->max_worker_memory != 0 || app->max_worker_memory_hard != 0);
 }
 
 static void

@@ -198,8 +198,9 @@ def test_max_requests(start):
 
 
 @needs_wrk
-def test_no_request_fails_while_workers_are_recycled(server):
-    s = server(workers=2, max_requests=200, max_requests_jitter=100)
+@pytest.mark.parametrize("preload", [False, True])
+def test_no_request_fails_while_workers_are_recycled(server, preload):
+    s = server(workers=2, max_requests=200, max_requests_jitter=100, preload_app=preload)
     wrk(s, 4)
     s.stop()
     lines = re.findall(r"pid (\d+)\) (is recycled after (\d+) requests|ended with status 0)",
