@@ -214,6 +214,20 @@ find_known(struct slice field)
 	return NO_ID;
 }
 
+/* User_Agent, where it is wanted, is what User-Agent is: no name may come twice. */
+static unsigned
+find_twin(struct maker *m, struct slice field)
+{
+	bool wanted = m->underscores && memchr(field.ptr, '_', field.len) != NULL;
+	char *twin = wanted ? take(m, field.len) : NULL;
+
+	if (twin == NULL)
+		return NO_ID;
+	for (size_t i = 0; i < field.len; i++)
+		twin[i] = field.ptr[i] == '_' ? '-' : field.ptr[i];
+	return find_known(slice_of(twin, field.len));
+}
+
 /* HTTP_X_NAME for X-Name, in the arena; the empty slice when it is to be left out. */
 static struct slice
 make_name(struct maker *m, struct slice field)
@@ -313,6 +327,8 @@ static uint32_t
 add_field(struct maker *m, const struct http1_field *field)
 {
 	unsigned id = find_known(field->name);
+	if (id == NO_ID)
+		id = find_twin(m, field->name);
 	struct cgi_var var = {
 		.name = known[id].name,
 		.name_len = known[id].name_len,
