@@ -1,6 +1,7 @@
 # make            build the program and the bindings whose language is installed
 # make run        install what is missing, build, serve the demo on 127.0.0.1:8000
 # make test       install what is missing, build, run all tests
+# make fuzz       look for bytes that break a codec, FUZZ_SECONDS (60) each
 # make bench      compare with other servers, in one run
 # make install    under PREFIX (/usr/local) below DESTDIR
 # Others: uninstall manual format clean deps. Variants, each in a folder of its own:
@@ -52,7 +53,9 @@ objects = $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard $(addsuffix /*.c,$(1))))
 PROTOCOLS := $(call objects,protocols)
 GATEWAY := $(call objects,gateway gateway/config gateway/common gateway/arbiter \
 	gateway/worker gateway/logger)
-UNIT_TESTS := $(call objects,tests/unit)
+FUZZED := $(filter-out %/entry.o,$(call objects,tests/fuzz))
+UNIT_TESTS := $(call objects,tests/unit) $(FUZZED)
+FUZZERS := $(patsubst $(BUILD)/tests/fuzz/%.o,$(BUILD)/fuzz/%,$(FUZZED))
 CODECS := $(patsubst %,$(BUILD)/protocols/%.o,fastcgi cgi_head http1_guard buffer arena)
 
 # A binding is built when its language is installed.
@@ -101,6 +104,13 @@ $(BUILD)/unit: $(UNIT_TESTS) $(filter-out $(BUILD)/gateway/main.o,$(GATEWAY)) \
 	$(Q)$(CC) $(CFLAGS) $(OWN_CFLAGS) $(LDFLAGS) $(OWN_LDFLAGS) -rdynamic -o $@ $^ \
 		$$(pkg-config --libs check) $(CONFIG_LIBS) $(LLHTTP_LIBS) -ldl $(LDLIBS)
 
+$(FUZZERS): $(BUILD)/fuzz/%: tests/fuzz/entry.c $(BUILD)/tests/fuzz/%.o \
+		$(call objects,gateway/config) $(PROTOCOLS) $(LLHTTP_OBJECTS)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -I. $(CFLAGS) $(OWN_CFLAGS) -fsanitize=fuzzer -DFUZZ=fuzz_$* \
+		$(LDFLAGS) -o $@ $^ $(CONFIG_LIBS) $(LLHTTP_LIBS) $(LDLIBS)
+
 $(BUILD)/settings: $(BUILD)/docs/settings.o $(call objects,gateway/config) \
 		$(PROTOCOLS) $(LLHTTP_OBJECTS)
 	$(call say,LINK,$@)
@@ -136,6 +146,14 @@ test check-unit check-e2e:
 	@ALICORN=$(BUILD)/alicorn SANITIZE=$(SANITIZE) tests/run $(patsubst check-%,%,$(@:test=))
 
 test-files: all $(BUILD)/unit $(TEST_FILES)
+
+fuzz:
+	$(DEPS) build clang
+	$(AGAIN) CC=clang BUILD=$(BUILD)-fuzz SANITIZE=address,undefined \
+		CFLAGS='-O1 -g -fsanitize=fuzzer-no-link,address' fuzzers
+	@tests/fuzz/run $(BUILD)-fuzz $(FUZZ)
+
+fuzzers: $(FUZZERS)
 
 bench:
 	$(DEPS) build languages bench
@@ -182,5 +200,5 @@ format:
 clean:
 	rm -rf build build-*
 
-.PHONY: all run manual test test-files check-unit check-e2e bench deps install uninstall format clean
+.PHONY: all run manual test test-files check-unit check-e2e fuzz fuzzers bench deps install uninstall format clean
 .DELETE_ON_ERROR:
