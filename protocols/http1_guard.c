@@ -162,13 +162,19 @@ check_limits(struct http1_decoder *d, size_t n)
 	return 0;
 }
 
+/* A line without its LF. Limits come first, as they do while the line is not complete.
+ */
 static int
 check_line(struct http1_decoder *d, struct slice line)
 {
-	int status = check_limits(d, line.len);
+	bool ended = line.len > 0 && line.ptr[line.len - 1] == '\r';
 
+	line.len -= ended;
+	int status = check_limits(d, line.len);
 	if (status != 0)
 		return status;
+	if (!ended)
+		return http1_refuse(d, 400, "LF without CR");
 	if (d->lines > 0)
 		return line.len > 0 ? check_field_line(d, line) : 0;
 	if (line.len > 0)
@@ -199,14 +205,12 @@ http1_guard_head(struct http1_decoder *d, struct slice input)
 		(lf = memchr(input.ptr + d->scanned, '\n', input.len - d->scanned)) !=
 			NULL) {
 		size_t end = (size_t)(lf - input.ptr);
-		if (end == d->line || lf[-1] != '\r')
-			return http1_refuse(d, 400, "LF without CR");
-		struct slice line = slice_of(input.ptr + d->line, end - 1 - d->line);
+		struct slice line = slice_of(input.ptr + d->line, end - d->line);
 		int status = check_line(d, line);
 		if (status != 0)
 			return status;
 		d->line = d->scanned = end + 1;
-		if (line.len > 0)
+		if (line.len > 1) /* more than its CR */
 			d->lines++;
 		else if (d->lines > 0)
 			return (int)d->line;
