@@ -57,6 +57,15 @@ enum al_hook {
 	AL_BEFORE_FORK,
 	AL_AFTER_FORK_PARENT,
 	AL_AFTER_FORK_CHILD,
+	/* Told to stop quickly: the process ends next. In a signal handler if the
+	 * application is in the middle of a request, so only what may be called there
+	 * may be called; else not. */
+	AL_WORKER_INT,
+	/* The process ends by a fatal signal, or as a request takes too long; in a
+	 * signal handler. Clients have been answered. */
+	AL_WORKER_ABORT,
+	/* Name the files that the application was loaded from: al_file(). */
+	AL_FILES,
 };
 
 /*
@@ -109,6 +118,11 @@ int al_handle(void *app, struct al_request *req);
 const char *al_worker_init(void **app);
 void al_worker_exit(void *app);
 int al_iterate(void *app);
+
+/* A function that one of its settings post_worker_init, pre_request, post_request,
+ * worker_int, worker_abort and worker_exit names; req is NULL but for the requests'.
+ * The moments are those of enum al_hook. */
+typedef void al_app_hook(void *app, struct al_request *req);
 
 /* ---- The environ ---------------------------------------------------------------- */
 
@@ -201,6 +215,15 @@ int al_write(struct al_request *req, const void *data, size_t n);
  * a response that is complete with it, and sends it with its head at once. */
 int al_write_last(struct al_request *req, const void *data, size_t n);
 
+/*
+ * An interim response before the final one (RFC 9110 section 15.2): "103 Early Hints"
+ * with Link fields, or "102 Processing". It is sent at once; HTTP/1.0 clients, which
+ * know none, are not sent it. Returns 0, or -1 with errno EINVAL: not such a status, or
+ * a field is none; EALREADY: the response has begun; EPIPE: the client has gone.
+ */
+int al_inform(struct al_request *req, const char *status,
+	const struct al_header *headers, size_t n);
+
 /* Sends what is gathered now, the head too. Returns as al_write. */
 int al_flush(struct al_request *req);
 
@@ -213,6 +236,9 @@ int al_sendfile(struct al_request *req, int fd, off_t offset, off_t length);
 
 /* True once a byte of the response has left for the client. */
 bool al_sent(struct al_request *req);
+
+/* In AL_POST_REQUEST: the status that the client was answered; 0: it was not. */
+unsigned al_status(struct al_request *req);
 
 /* ---- Event-driven applications -------------------------------------------------- */
 
@@ -268,6 +294,23 @@ void al_log(struct al_request *req, enum al_level level, const char *format, ...
  * NULL beyond the last, and for an unknown or unset one. It lives as long as the
  * process. */
 const char *al_option(const char *name, size_t i);
+
+/* The name of the application, and the number of this worker: 1 for the first process
+ * ever started, then 2, … */
+const char *al_name(void);
+unsigned al_worker_age(void);
+
+/* In load() and in AL_FILES: a change of this file shall be followed by a reload, if
+ * such are looked for. */
+void al_file(const char *path);
+
+/* The descriptor of the log now, for what is written in AL_WORKER_ABORT. */
+int al_log_fd(void);
+
+/* In AL_WORKER_INT and AL_WORKER_ABORT, when they interrupt a request: the process does
+ * not end with the return from the hook. The binding ends it by _exit() within a
+ * second, lest it be killed. */
+void al_end_later(void);
 
 /* "alicorn/0.1.0" (SERVER_SOFTWARE). */
 const char *al_version(void);

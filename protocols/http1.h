@@ -107,6 +107,7 @@ struct http1_chunked {
 	uint64_t left; /* of this chunk */
 	uint64_t total; /* bytes of data so far */
 	uint64_t limit; /* of total; above: 413 */
+	uint64_t chunks;
 	size_t overhead; /* bytes of extensions and trailers so far; limited */
 	const char *reason;
 };

@@ -10,6 +10,8 @@
 enum {
 	SIZE_DIGITS = 16, /* of a chunk's size, with leading zeros */
 	OVERHEAD_MAX = 8192, /* bytes of extensions and trailers in a body */
+	CHUNKS_FREE = 16384, /* chunks of any size; then they must hold on average */
+	CHUNK_AVERAGE = 16, /* so many bytes */
 };
 
 enum byte {
@@ -156,6 +158,9 @@ check_size(struct http1_chunked *c)
 		return refuse(c, 400, "chunk size overflows");
 	if (c->left > c->limit || c->total > c->limit - c->left)
 		return refuse(c, 413, "chunked body above the limit");
+	/* Each chunk costs work: of small ones there may be many, but not for ever. */
+	if (++c->chunks > CHUNKS_FREE + c->total / CHUNK_AVERAGE)
+		return refuse(c, 400, "too many small chunks");
 	return 0;
 }
 

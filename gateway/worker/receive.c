@@ -12,10 +12,7 @@
 #include "gateway/worker/self.h"
 #include "gateway/worker/trust.h"
 
-enum {
-	HEAD_MAX = 128 * 1024, /* bytes of one request's head */
-	SCRATCH_BYTES = 256 * 1024,
-};
+enum { SCRATCH_BYTES = 256 * 1024 };
 
 /* Bodies whose length is known are received through this: no byte of a next request can
  * get into it. */
@@ -98,9 +95,9 @@ begin_body(struct conn *c)
 static bool
 has_room(struct buffer *input)
 {
-	if (input->len < input->cap)
-		return true;
-	return input->cap < HEAD_MAX && buffer_reserve(input, input->cap) != NULL;
+	if (input->len >= self.settings->limit_request_head)
+		return false;
+	return input->len < input->cap || buffer_reserve(input, input->cap) != NULL;
 }
 
 /* What is needed next when the head, or what a proxy puts before it, is not complete.
@@ -125,6 +122,8 @@ conn_step_head(struct conn *c)
 		return refused != 0 ? conn_refuse(c, refused) : receive_head(c);
 	int n = http1_decode_head(&req->decoder, buffer_slice(&req->input), &req->head);
 
+	if (n > (int)self.settings->limit_request_head)
+		return conn_refuse(c, 431);
 	if (n > 0) {
 		req->head_len = (size_t)n;
 		unsigned status = trust_request(req);

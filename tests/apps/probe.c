@@ -355,6 +355,27 @@ silent(struct al_request *req)
 	return AL_DONE;
 }
 
+/* Hints, and then the answer says what the calls gave. */
+static int
+hints(struct al_request *req)
+{
+	static const struct al_header link[] = {
+		{ .name = "Link", .value = "</style.css>; rel=preload" },
+	};
+	static const struct al_header bad[] = { { .name = "Link", .value = "a\r\nb" } };
+	char text[64];
+	int first = al_inform(req, "103 Early Hints", link, 1);
+	int second = al_inform(req, "103", link, 1);
+	int refused = al_inform(req, "200 OK", link, 1) + al_inform(req, "103", bad, 1);
+
+	if (al_start(req, "200 OK", plain, 1) == -1 || al_flush(req) == -1)
+		return AL_ERROR;
+	int late = al_inform(req, "103", link, 1);
+	int n = snprintf(
+		text, sizeof(text), "%d %d %d %d\n", first, second, refused, late);
+	return al_write(req, text, (size_t)n) == -1 ? AL_ERROR : AL_DONE;
+}
+
 /* ---- Failures ---- */
 
 static int
@@ -467,6 +488,7 @@ static const struct {
 	{ "/hop-by-hop", hop_by_hop },
 	{ "/bad-heads", bad_heads },
 	{ "/length", length },
+	{ "/hints", hints },
 	{ "/silent", silent },
 	{ "/error", error },
 	{ "/sleep", slow },

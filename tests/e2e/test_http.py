@@ -401,3 +401,27 @@ def test_log_lines_cannot_be_forged(s):
     line = s.wait_log(r"(?m)^.*probe says.*$")[0]
     assert "forged" in line and "\033" not in s.log()
     assert "\n[1] forged" not in s.log()
+
+
+def test_early_hints(s):
+    with s.connect() as c:
+        c.ask("/hints")
+        for _ in range(2):
+            hint = c.head()
+            assert (hint.status, hint.fields) == (103, [("Link", "</style.css>; rel=preload")])
+        r = c.response()
+        assert (r.status, r.text) == (200, "0 0 -2 -1\n")
+        assert c.get("/hello").status == 200
+
+
+def test_http10_is_not_sent_hints(s):
+    with s.connect() as c:
+        c.ask("/hints", version="HTTP/1.0")
+        assert c.response().text == "0 0 -2 -1\n"
+
+
+def test_the_whole_head_has_a_limit(server):
+    s = server(limit_request_head="8K")
+    fields = [(f"X-{i}", "x" * 1000) for i in range(9)]
+    assert s.get("/hello", fields=fields[:7]).status == 200
+    assert s.get("/hello", fields=fields).status == 431

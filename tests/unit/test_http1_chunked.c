@@ -72,6 +72,33 @@ START_TEST(the_limit_is_of_the_sum)
 }
 END_TEST
 
+/* The number of chunks of that size that are taken, before there are too many. */
+static unsigned
+count_chunks(const char *chunk, unsigned most)
+{
+	struct http1_chunked c;
+	struct slice data;
+
+	http1_chunked_init(&c, UINT32_MAX);
+	for (unsigned n = 0; n < most; n++) {
+		struct slice in = slice_str(chunk);
+		if (http1_chunked_next(&c, &in, &data) != HTTP1_DATA)
+			return n;
+		ck_assert_int_eq(http1_chunked_next(&c, &in, &data), HTTP1_NEED_MORE);
+	}
+	return most;
+}
+
+START_TEST(small_chunks_are_limited)
+{
+	ck_assert_uint_eq(count_chunks("10\r\n0123456789abcdef\r\n", 100000), 100000);
+	ck_assert_uint_eq(count_chunks("1\r\nx\r\n", 10000), 10000);
+	unsigned n = count_chunks("1\r\nx\r\n", 100000);
+	ck_assert_uint_gt(n, 16384);
+	ck_assert_uint_lt(n, 18000);
+}
+END_TEST
+
 Suite *
 chunked_suite(void)
 {
@@ -82,6 +109,7 @@ chunked_suite(void)
 	tcase_add_test(tests, parts_of_a_chunk_come_as_they_arrive);
 	tcase_add_test(tests, an_error_is_for_good);
 	tcase_add_test(tests, the_limit_is_of_the_sum);
+	tcase_add_test(tests, small_chunks_are_limited);
 	suite_add_tcase(suite, tests);
 	return suite;
 }
