@@ -32,6 +32,7 @@ struct slot {
 
 	_Atomic uint64_t requests;
 	_Atomic uint32_t connections;
+	_Atomic uint64_t dropped_fields; /* of requests, by header_map */
 
 	/* "GET /path", cut, NUL-terminated. Only for the log: may be torn. */
 	char request[SLOT_REQUEST];

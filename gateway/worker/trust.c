@@ -207,6 +207,20 @@ judge_name(struct al_request *req, const struct http1_field *field, bool *wanted
 	return 400;
 }
 
+/* The first time it is said in the log: what an application misses should be found. */
+static void
+drop(const struct http1_field *field)
+{
+	uint64_t dropped = atomic_fetch_add_explicit(
+		&self.slot->dropped_fields, 1, memory_order_relaxed);
+
+	if (dropped == 0)
+		log_warning("%s: dropped the field %" SLICE_FMT
+			    ", whose name has an underscore (header_map); "
+			    "more are only counted",
+			self.settings->name, SLICE_ARG(field->name));
+}
+
 unsigned
 trust_request(struct al_request *req)
 {
@@ -223,8 +237,7 @@ trust_request(struct al_request *req)
 		else if (req->conn->trusted)
 			status = read_scheme(req, field, &told);
 		if (!wanted)
-			log_debug("dropped the field %" SLICE_FMT,
-				SLICE_ARG(field->name));
+			drop(field);
 		else
 			head->fields[kept++] = *field;
 	}

@@ -83,6 +83,14 @@ def test_underscores_are_dropped(ask):
     assert "HTTP_CONTENT_LENGTH" not in env and "CONTENT_LENGTH" not in env
 
 
+def test_the_first_drop_is_told(server):
+    s = server(workers=1)
+    for _ in range(3):
+        s.get("/env", fields=[("X_User", "evil")])
+    s.get("/env")
+    assert s.log().count("dropped the field X_User") == 1
+
+
 def test_underscores_may_be_refused(server):
     s = server(header_map="refuse")
     assert s.get("/env", fields=[("X_User", "evil")]).status == 400
