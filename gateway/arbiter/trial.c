@@ -109,8 +109,8 @@ static void __attribute__((noreturn)) live(const struct config *config,
 		.generation = 1,
 	};
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	confine(app, channel);
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* a change of the user forgets it */
 	exit(load(&heritage));
 }
 
