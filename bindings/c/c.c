@@ -10,12 +10,28 @@
 
 #include "gateway/alicorn.h"
 
+enum { HOOKS = AL_WORKER_ABORT + 1 };
+
 struct c_app {
 	void *library;
 	__typeof__(al_handle) *handle;
 	__typeof__(al_worker_exit) *worker_exit; /* may be NULL */
 	__typeof__(al_iterate) *iterate; /* may be NULL */
+	al_app_hook *hooks[HOOKS]; /* NULL: not set */
 	void *state; /* the application's own */
+};
+
+/* What the settings may name, in the order of enum al_hook. */
+static const struct {
+	enum al_hook moment;
+	const char *setting;
+} named_hooks[] = {
+	{ AL_WORKER_INIT, "post_worker_init" },
+	{ AL_WORKER_EXIT, "worker_exit" },
+	{ AL_PRE_REQUEST, "pre_request" },
+	{ AL_POST_REQUEST, "post_request" },
+	{ AL_WORKER_INT, "worker_int" },
+	{ AL_WORKER_ABORT, "worker_abort" },
 };
 
 /* Splits the target. A name without a slash is a file of the working folder; dlopen()
@@ -55,6 +71,22 @@ open_library(struct c_app *c, const char *path, const char *function)
 	return NULL;
 }
 
+/* One that is missing is reported, and does without. */
+static void
+find_hooks(struct c_app *c)
+{
+	for (size_t i = 0; i < sizeof(named_hooks) / sizeof(named_hooks[0]); i++) {
+		const char *name = al_option(named_hooks[i].setting, 0);
+		if (name == NULL)
+			continue;
+		al_app_hook *found = (al_app_hook *)dlsym(c->library, name);
+		if (found == NULL)
+			al_log(NULL, AL_LOG_ERROR, "hook %s: %s",
+				named_hooks[i].setting, dlerror());
+		c->hooks[named_hooks[i].moment] = found;
+	}
+}
+
 /* What was opened stays open when this fails: the reason may stand in the library, and
  * the process ends. */
 static const char *
@@ -69,11 +101,13 @@ load(const char *target, void **app)
 	const char *error = parse_target(target, path, &function);
 	if (error == NULL)
 		error = open_library(c, path, function);
-	if (error != NULL)
+	if (error != NULL) {
 		free(c);
-	else
-		*app = c;
-	return error;
+		return error;
+	}
+	find_hooks(c);
+	*app = c;
+	return NULL;
 }
 
 static const char *
@@ -103,6 +137,28 @@ iterate(void *app)
 }
 
 static void
+tell_file(const struct c_app *c)
+{
+	Dl_info info;
+	char path[PATH_MAX];
+
+	if (dladdr((void *)c->handle, &info) != 0 &&
+		realpath(info.dli_fname, path) != NULL)
+		al_file(path);
+}
+
+static void
+hook(void *app, enum al_hook moment, struct al_request *req)
+{
+	struct c_app *c = app;
+
+	if (moment == AL_FILES)
+		tell_file(c);
+	else if (moment <= AL_WORKER_ABORT && c != NULL && c->hooks[moment] != NULL)
+		c->hooks[moment](c->state, req);
+}
+
+static void
 unload(void *app)
 {
 	struct c_app *c = app;
@@ -119,6 +175,7 @@ const struct al_binding al_binding = {
 	.load = load,
 	.handle = handle,
 	.iterate = iterate,
+	.hook = hook,
 	.unload = unload,
 	.start = start,
 };

@@ -50,6 +50,7 @@ enum message {
 	MESSAGE_READY = 1, /* the application is loaded */
 	MESSAGE_FAILED, /* it cannot be loaded; the payload is the reason, a text */
 	MESSAGE_RECYCLE, /* it has served enough requests, and serves on until a stop */
+	MESSAGE_FILES, /* it was loaded from these: paths, each with its NUL */
 	MESSAGE_BORN, /* its prototype has forked it; the payload is its pid_t */
 	/* arbiter to worker */
 	MESSAGE_SERVE, /* begin to accept: the generation is committed */

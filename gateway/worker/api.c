@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "gateway/alicorn.h"
+#include "gateway/logger/log.h"
 #include "gateway/worker/self.h"
 #include "protocols/arena.h"
 
@@ -140,6 +141,24 @@ al_option(const char *name, size_t i)
 	if (options[at].values == NULL && !make_option(&app_table[at], &options[at]))
 		return NULL;
 	return i < options[at].n ? options[at].values[i] : NULL;
+}
+
+const char *
+al_name(void)
+{
+	return self.settings->name;
+}
+
+unsigned
+al_worker_age(void)
+{
+	return self.heritage->age;
+}
+
+int
+al_log_fd(void)
+{
+	return log_fd();
 }
 
 const char *

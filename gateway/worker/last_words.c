@@ -27,6 +27,9 @@ static char signal_stack[SIGNAL_STACK];
  * no clients of its own. */
 static pid_t armed;
 
+/* The binding ends the process itself. */
+static volatile sig_atomic_t ends_later;
+
 struct slice
 worker_timeout_answer(void)
 {
@@ -76,6 +79,20 @@ is_worker(void)
 	return armed != 0 && armed == getpid();
 }
 
+/* The application may be in the middle of anything, also of being loaded. */
+static void
+interrupt(enum al_hook hook)
+{
+	if (self.app.binding != NULL)
+		app_hook(&self.app, hook, NULL);
+}
+
+void
+al_end_later(void)
+{
+	ends_later = true;
+}
+
 static void
 on_fatal(int number)
 {
@@ -84,22 +101,50 @@ on_fatal(int number)
 	if (is_worker()) {
 		armed = 0;
 		answer_all(timeout ? timed_out : bad_gateway);
+		interrupt(AL_WORKER_ABORT);
+		if (timeout && ends_later)
+			return;
 	}
 	/* The handler was reset: this ends the process, with a core file where it may.
 	 */
 	raise(number);
 }
 
+/* The application is to be told, and is not in the middle of a request. */
+static bool
+may_take_leave(void)
+{
+	return self.serving && self.slot->busy_since == 0 &&
+		(self.settings->worker_int != NULL ||
+			self.settings->worker_exit != NULL);
+}
+
 /* A quick stop does not wait for anybody. */
 static void
 on_quit(int number)
 {
-	(void)number;
+	if (is_worker() && may_take_leave()) {
+		worker_note_signal(number);
+		return;
+	}
 	if (is_worker()) {
 		armed = 0;
 		answer_all(unavailable);
+		interrupt(AL_WORKER_INT);
+		if (ends_later)
+			return;
 	}
 	syscall(SYS_exit_group, EXIT_DONE);
+}
+
+void
+last_words_quit(void)
+{
+	armed = 0;
+	answer_all(unavailable);
+	app_hook(&self.app, AL_WORKER_INT, NULL);
+	app_hook(&self.app, AL_WORKER_EXIT, NULL);
+	_exit(EXIT_DONE);
 }
 
 static void

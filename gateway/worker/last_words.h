@@ -11,6 +11,9 @@
 /* From now on in this process. */
 void last_words_arm(void);
 
+/* The loop has heard of a quick stop: ends the process. */
+void last_words_quit(void) __attribute__((noreturn));
+
 /* The worker ends by itself: nothing is left to say. */
 void last_words_disarm(void);
 

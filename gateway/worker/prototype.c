@@ -11,6 +11,7 @@
 #include "gateway/common/channel.h"
 #include "gateway/common/offspring.h"
 #include "gateway/logger/log.h"
+#include "gateway/worker/files.h"
 #include "gateway/worker/self.h"
 #include "gateway/worker/worker.h"
 
@@ -144,6 +145,7 @@ prototype_run(const struct heritage *h)
 	const char *error = worker_load(h);
 	if (error != NULL) {
 		channel_send(&channel, MESSAGE_FAILED, slice_str(error));
+		files_tell(&channel);
 		return EXIT_LOAD;
 	}
 	if (channel_send(&channel, MESSAGE_READY, SLICE("")) == 0)

@@ -36,11 +36,26 @@ leave_slot(void)
 	self.loop.now = clock_ms(); /* the call may have taken long */
 }
 
+/* A function that the settings name may hang as any other of the application. */
+static void
+tell_answered(struct al_request *req)
+{
+	bool is_watched =
+		self.settings->post_request != NULL && !app_is_event_driven(&self.app);
+
+	if (is_watched)
+		atomic_store_explicit(
+			&self.slot->busy_since, clock_ms(), memory_order_release);
+	app_hook(&self.app, AL_POST_REQUEST, req);
+	if (is_watched)
+		leave_slot();
+}
+
 static enum want
 finish(struct conn *c, enum al_result result, int error_status)
 {
 	response_finish(c->req, result, error_status);
-	app_hook(&self.app, AL_POST_REQUEST, c->req);
+	tell_answered(c->req);
 	c->req->pending = NULL;
 	return c->broken ? WANT_CLOSE : conn_move(c, CONN_FLUSH);
 }

@@ -390,6 +390,12 @@ response_finish(struct al_request *req, enum al_result result, int error_status)
 	}
 }
 
+unsigned
+al_status(struct al_request *req)
+{
+	return req->begun ? req->response.status : 0;
+}
+
 /* ---- Event-driven applications ---- */
 
 void

@@ -32,6 +32,7 @@ struct worker {
 	 * loop hears of it: then it finishes what it has and takes nothing new. */
 	volatile sig_atomic_t leaving;
 	bool draining;
+	volatile sig_atomic_t serving; /* the loop runs */
 	uint64_t spooled; /* bytes of request bodies that are in files now */
 	struct slice server; /* the Server field of responses; empty: none */
 	char date[32]; /* of the Date field, for the second date_at */
@@ -39,5 +40,8 @@ struct worker {
 };
 
 extern struct worker self;
+
+/* In a signal handler: the loop shall act on the signal. */
+void worker_note_signal(int number);
 
 #endif

@@ -17,6 +17,7 @@
 #include "gateway/worker/access_log.h"
 #include "gateway/worker/conn.h"
 #include "gateway/worker/error_page.h"
+#include "gateway/worker/files.h"
 #include "gateway/worker/last_words.h"
 #include "gateway/worker/recycle.h"
 #include "gateway/worker/self.h"
@@ -70,12 +71,15 @@ ignore(void)
 {
 }
 
-/* QUIT, INT and ABRT are last_words.c's: they do not wait for the loop. */
+/* QUIT, INT and ABRT are last_words.c's: they do not wait for the loop, but for those
+ * that it passes on. */
 static const struct {
 	int number;
 	void (*run)(void);
 } signals[] = {
 	{ SIGTERM, drain },
+	{ SIGQUIT, last_words_quit },
+	{ SIGINT, last_words_quit },
 	{ SIGUSR1, reopen_logs },
 	/* Not ignored but handled: what an application starts has the default again. */
 	{ SIGHUP, ignore },
@@ -86,8 +90,8 @@ static const struct {
 
 enum { SIGNALS = sizeof(signals) / sizeof(signals[0]) };
 
-static void
-on_signal(int number)
+void
+worker_note_signal(int number)
 {
 	unsigned char byte = (unsigned char)number;
 	int saved = errno;
@@ -113,7 +117,8 @@ on_signal_pipe(struct watch *watch, uint32_t events)
 static int
 catch_signals(void)
 {
-	struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+	struct sigaction action = { .sa_handler = worker_note_signal,
+		.sa_flags = SA_RESTART };
 
 	if (pipe2(signal_pipe, O_CLOEXEC | O_NONBLOCK) != 0)
 		return -1;
@@ -246,14 +251,17 @@ serve(void)
 {
 	bool more = true;
 
+	self.serving = true;
 	while (!self.draining || self.n_conns > 0) {
 		more = iterate(!more);
 		loop_round(&self.loop, more ? 0 : -1);
 		access_log_flush();
+		files_tell_new(&channel);
 		if (recycle_is_due())
 			tell(MESSAGE_RECYCLE, SLICE(""));
 		accept_adjust();
 	}
+	self.serving = false;
 }
 
 static const char *
@@ -282,6 +290,7 @@ fail(const char *error)
 {
 	last_words_disarm();
 	tell(MESSAGE_FAILED, slice_str(error));
+	files_tell(&channel);
 	return EXIT_LOAD;
 }
 
@@ -318,6 +327,7 @@ run(void)
 	if (error != NULL)
 		return fail(error);
 	app_hook(&self.app, AL_WORKER_INIT, NULL);
+	files_tell(&channel);
 	if (tell(MESSAGE_READY, SLICE("")))
 		serve();
 	app_hook(&self.app, AL_WORKER_EXIT, NULL);
