@@ -516,6 +516,36 @@ al_handle(void *app, struct al_request *req)
 	return al_write(req, "no such path\n", 13) == -1 ? AL_ERROR : AL_DONE;
 }
 
+/*
+ * Another application, c:probe.so:mirror, answers any path with what it was given: each
+ * variable as NAME=VALUE and a NUL, then a NUL, then the body.
+ */
+int
+mirror(void *app, struct al_request *req)
+{
+	size_t n;
+	const struct al_var *vars = al_env_all(req, &n);
+	char piece[65536];
+	ssize_t got;
+
+	(void)app;
+	if (al_start(req, "200 OK", plain, 1) == -1)
+		return AL_ERROR;
+	for (size_t i = 0; i < n; i++) {
+		if (al_write(req, vars[i].name, vars[i].name_len) == -1 ||
+			al_write(req, "=", 1) == -1 ||
+			al_write(req, vars[i].value, vars[i].value_len + 1) == -1)
+			return AL_ERROR;
+	}
+	if (al_write(req, "", 1) == -1)
+		return AL_ERROR;
+	while ((got = al_read(req, piece, sizeof(piece))) > 0) {
+		if (al_write(req, piece, (size_t)got) == -1)
+			return AL_ERROR;
+	}
+	return got == 0 ? AL_DONE : AL_ERROR;
+}
+
 /* PROBE_INIT says how loading goes. */
 const char *
 al_worker_init(void **app)
