@@ -153,10 +153,10 @@ check_limits(struct http1_decoder *d, size_t n)
 	if (d->lines == 0)
 		return n > d->limits.line ? http1_refuse(d, 414, "long request line")
 					  : 0;
-	if (n > d->limits.field_size)
-		return http1_refuse(d, 431, "long field line");
 	if (n > 0 && d->lines > d->limits.fields)
 		return http1_refuse(d, 431, "too many fields");
+	if (n > d->limits.field_size)
+		return http1_refuse(d, 431, "long field line");
 	if (d->line > INT_MAX / 2)
 		return http1_refuse(d, 431, "long head");
 	return 0;
