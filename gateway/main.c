@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "gateway/arbiter/arbiter.h"
+#include "gateway/arbiter/daemon.h"
 #include "gateway/arbiter/trial.h"
 #include "gateway/common/title.h"
 #include "gateway/config/config.h"
@@ -58,6 +59,19 @@ tell_errors(const struct config *config, const struct buffer *errors)
 	log_lines(LOG_LEVEL_ERROR, buffer_slice(errors));
 }
 
+/* A successor belongs to the arbiter before it, and is in the background when that is.
+ */
+static int
+go_to_background(const struct server_settings *server)
+{
+	if (!server->daemon || arbiter_is_successor())
+		return 0;
+	const char *error = daemon_begin(server->enable_stdio_inheritance);
+	if (error != NULL)
+		log_critical("daemon: %s", error);
+	return error == NULL ? 0 : -1;
+}
+
 static enum exit_status
 run(struct config *config, struct arguments *arguments, const struct buffer *errors)
 {
@@ -69,12 +83,15 @@ run(struct config *config, struct arguments *arguments, const struct buffer *err
 		.timeout_answer = worker_timeout_answer(),
 	};
 
-	if (open_log(config) != 0) {
+	if (open_log(config) != 0 || go_to_background(&config->server) != 0) {
 		config_free(config);
 		return EXIT_CONFIG;
 	}
 	tell_errors(config, errors);
-	return (enum exit_status)arbiter_run(config, &job);
+	enum exit_status status = (enum exit_status)arbiter_run(config, &job);
+	/* Stopped before it was ready is no success for whoever waits for it. */
+	daemon_report(status != EXIT_DONE ? (int)status : EXIT_BOOT);
+	return status;
 }
 
 static void
@@ -130,6 +147,7 @@ main(int argc, char **argv)
 	struct buffer errors = { 0 };
 	struct arguments arguments = { argc, title_init(argc, argv) };
 	bool usage;
+	arbiter_init(arguments.argv);
 	struct config *config =
 		config_load(argc, arguments.argv, NULL, &errors, &usage);
 	enum exit_status status = usage ? EXIT_USAGE : EXIT_CONFIG;

@@ -12,12 +12,16 @@
 
 #include "gateway/arbiter/access_file.h"
 #include "gateway/arbiter/birth.h"
+#include "gateway/arbiter/daemon.h"
+#include "gateway/arbiter/inherited.h"
 #include "gateway/arbiter/memory.h"
+#include "gateway/arbiter/notify.h"
 #include "gateway/arbiter/obituary.h"
 #include "gateway/arbiter/oom.h"
 #include "gateway/arbiter/recycle.h"
 #include "gateway/arbiter/reload.h"
 #include "gateway/arbiter/signals.h"
+#include "gateway/arbiter/upgrade.h"
 #include "gateway/arbiter/watch.h"
 #include "gateway/common/clock.h"
 #include "gateway/logger/log.h"
@@ -29,6 +33,7 @@ struct arbiter {
 	struct family family;
 	struct reload reload;
 	enum stop stop; /* STOP_NO: it runs */
+	bool is_up; /* every pool had a child that was ready */
 	enum exit_status status;
 };
 
@@ -85,16 +90,25 @@ reopen_logs(struct arbiter *a)
 }
 
 static void
-refuse_upgrade(struct arbiter *a)
+upgrade(struct arbiter *a)
 {
-	(void)a;
-	log_warning("USR2: the program cannot be replaced while it runs yet");
+	const struct generation *g = a->reload.current;
+	const struct al_facts facts = facts_of_generation(g);
+	const char *reason = a->stop != STOP_NO
+		? "the server stops"
+		: upgrade_begin(&a->reload.listeners, &g->config->server, &facts);
+
+	if (reason == NULL)
+		log_info("arbiter %d starts beside this one", (int)upgrade_pid());
+	else
+		log_warning("USR2: %s", reason);
 }
 
 static void
 stop_workers(struct arbiter *a)
 {
 	log_info("the workers stop, the arbiter stays");
+	notify_paused();
 	reload_stop(&a->reload, STOP_GRACEFUL);
 }
 
@@ -102,6 +116,10 @@ static void
 stop(struct arbiter *a, enum stop how, const char *words)
 {
 	log_info("%s", words);
+	if (upgrade_pid() != 0)
+		notify_succession(upgrade_pid());
+	else
+		notify_stopping();
 	a->stop = how;
 	reload_stop(&a->reload, how);
 }
@@ -147,7 +165,7 @@ static const struct action {
 	{ SIGHUP, reload_configuration, "HUP",
 		"reload, if everything new can be started" },
 	{ SIGUSR1, reopen_logs, "USR1", "reopen the log, in the workers too" },
-	{ SIGUSR2, refuse_upgrade, "USR2", "not supported yet" },
+	{ SIGUSR2, upgrade, "USR2", "start the program anew, beside this one" },
 	{ SIGWINCH, stop_workers, "WINCH", "stop the workers, until the next HUP" },
 	{ SIGTERM, stop_gracefully, "TERM",
 		"graceful stop; a second signal forces it" },
@@ -325,6 +343,18 @@ bury(struct arbiter *a, struct child *child, int status, const struct rusage *us
 	child_free(&a->family, child);
 }
 
+/* All is as before the upgrade, also if the workers here were stopped for it. */
+static void
+fall_back(struct arbiter *a, int status)
+{
+	log_warning("the new arbiter has ended, %s %d; this one goes on",
+		WIFSIGNALED(status) ? "by signal" : "with status",
+		WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+	listeners_share(&a->reload.listeners, false);
+	if (a->stop == STOP_NO && reload_is_paused(&a->reload))
+		reload_ask(&a->reload);
+}
+
 /* The child of that pid, which has died. It may not have been heard yet that it was
  * born. */
 static struct child *
@@ -376,6 +406,8 @@ bury_the_dead(struct arbiter *a)
 			return;
 		if (child != NULL)
 			bury(a, child, status, &used);
+		else if (upgrade_has_ended(pid))
+			fall_back(a, status);
 		else if (!hooks_bury(&a->family.hooks, pid, status))
 			log_debug("process %d, not ours, has ended", (int)pid);
 		dead.si_pid = 0;
@@ -415,6 +447,7 @@ wait_ms(const struct arbiter *a)
 		min(reload_deadline(&a->reload), watch_deadline(&a->family, now));
 	const struct child *child;
 
+	next = min(next, notify_deadline());
 	next = min(next, memory_deadline(&a->family));
 	next = min(next, hooks_deadline(&a->family.hooks));
 	TAILQ_FOREACH (child, &a->family.children, next) {
@@ -440,6 +473,28 @@ hear_news(struct arbiter *a, int timeout_ms)
 
 /* ---- From start to end ---- */
 
+/* The other arbiter has gone: from here on this one is as if it had been the first. */
+static void
+take_over(struct arbiter *a)
+{
+	log_info("the old arbiter has gone; this one is the arbiter now");
+	reload_promote(&a->reload);
+	listeners_share(&a->reload.listeners, false);
+	inherited_clean_up();
+	notify_speak();
+}
+
+/* Tells whoever waits for it that the server is ready. */
+static void
+announce(struct arbiter *a)
+{
+	if (a->is_up || a->stop != STOP_NO || !generation_was_ready(a->reload.current))
+		return;
+	a->is_up = true;
+	notify_ready(generation_present(a->reload.current));
+	daemon_report(EXIT_DONE);
+}
+
 static bool
 is_over(const struct arbiter *a)
 {
@@ -456,6 +511,10 @@ run(struct arbiter *a)
 		obey_signals(a);
 		bury_the_dead(a);
 		enforce_limits(a);
+		notify_beat(clock_ms());
+		announce(a);
+		if (upgrade_was_promoted())
+			take_over(a);
 	}
 }
 
@@ -495,7 +554,26 @@ prepare(struct arbiter *a, struct config *config)
 		config_free(config);
 		return strerror(errno);
 	}
-	return reload_first(&a->reload, config);
+	if (upgrade_is_second())
+		notify_hush();
+	const char *reason = reload_first(&a->reload, config);
+	if (reason == NULL)
+		inherited_settle();
+	return reason;
+}
+
+void
+arbiter_init(char *const *argv)
+{
+	upgrade_init(argv);
+	inherited_init();
+	notify_init();
+}
+
+bool
+arbiter_is_successor(void)
+{
+	return upgrade_is_successor();
 }
 
 int

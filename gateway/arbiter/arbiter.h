@@ -28,6 +28,13 @@ struct arbiter_job {
 	struct slice timeout_answer;
 };
 
+/* To be called before anything else is done: takes what a service manager, or the
+ * arbiter before this one, has handed over by the environment. */
+void arbiter_init(char *const *argv);
+
+/* This is the new arbiter of an upgrade. */
+bool arbiter_is_successor(void);
+
 /* Runs until it is told to stop; takes the configuration over. Returns the exit status.
  */
 int arbiter_run(struct config *config, const struct arbiter_job *job);

@@ -115,6 +115,7 @@ live(const struct family *f, const struct child *child, int channel)
 	sigemptyset(&none);
 	signals_unblock(&none);
 
+	log_mirror(-1);
 	title_name(heritage.server->proc_name);
 	title_set("%s %s", pool->kind->name, pool->app->name);
 	post_fork(&heritage, pool->kind->name);

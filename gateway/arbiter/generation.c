@@ -1,5 +1,6 @@
 #include "gateway/arbiter/generation.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -147,13 +148,13 @@ open_listeners(struct generation *g, struct pool *pool, struct listeners *all,
 
 	pool->heritage.listeners = &g->listeners[g->n_listeners];
 	for (size_t i = 0; i < pool->app->bind.n; i++) {
-		const struct listener *l = listener_open(
-			all, &pool->app->addresses[i], g->number, attempts, &reason);
+		const struct listener *l = listener_open(all, &pool->app->addresses[i],
+			pool->app->reuse_port, g->number, attempts, &reason);
 		if (l == NULL)
 			return reason;
 		g->listeners[g->n_listeners++] = l;
 		pool->heritage.n_listeners++;
-		if (l->address.kind == ADDRESS_UNIX && listener_is_new(l))
+		if (listener_owns_file(l) && listener_is_new(l))
 			reason = socket_file_set(l->address.host, pool->app);
 		if (reason != NULL)
 			return reason;
@@ -242,6 +243,16 @@ generation_is_ready(const struct generation *g)
 }
 
 bool
+generation_was_ready(const struct generation *g)
+{
+	for (size_t i = 0; i < g->n_pools; i++) {
+		if (!g->pools[i].was_ready)
+			return false;
+	}
+	return true;
+}
+
+bool
 generation_has_failed(const struct generation *g)
 {
 	for (size_t i = 0; i < g->n_pools; i++) {
@@ -279,9 +290,8 @@ generation_deadline(const struct generation *g)
 static void
 update_file(const struct listener *l, const struct app_settings *app)
 {
-	const char *reason = l->address.kind == ADDRESS_UNIX
-		? socket_file_set(l->address.host, app)
-		: NULL;
+	const char *reason =
+		listener_owns_file(l) ? socket_file_set(l->address.host, app) : NULL;
 
 	if (reason != NULL)
 		log_error("%s", reason);
@@ -323,8 +333,22 @@ void
 generation_stop(struct generation *g, enum stop how)
 {
 	for (size_t i = 0; i < g->n_pools; i++) {
-		if (g->pools[i].stop < how)
-			g->pools[i].stop = how;
+		struct pool *pool = &g->pools[i];
+		if (pool->stop < how)
+			pool->stop = how;
+		pool->batch = UINT_MAX;
+	}
+}
+
+void
+generation_retire(struct generation *g)
+{
+	generation_stop(g, STOP_GRACEFUL);
+	for (size_t i = 0; i < g->n_pools; i++) {
+		struct pool *pool = &g->pools[i];
+		unsigned wanted = (unsigned)pool->app->reload_batch;
+		if (pool->front == NULL)
+			pool->batch = wanted != 0 ? wanted : (pool->target + 3) / 4;
 	}
 }
 

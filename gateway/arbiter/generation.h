@@ -55,14 +55,20 @@ bool generation_has(const struct generation *g, const struct pool *pool);
 /* All wanted children are ready. */
 bool generation_is_ready(const struct generation *g);
 
+/* Each of its pools had a child that was ready. */
+bool generation_was_ready(const struct generation *g);
+
 /* A child could not be started. */
 bool generation_has_failed(const struct generation *g);
 
 /* From now on it serves. */
 void generation_commit(struct generation *g, struct family *f);
 
-/* Its children shall stop, at least so strongly. */
+/* Its children shall stop, at least so strongly; all at once. */
 void generation_stop(struct generation *g, enum stop how);
+
+/* Another generation serves in its place: its children shall stop, a few at a time. */
+void generation_retire(struct generation *g);
 
 void generation_keep(struct generation *g, struct family *f, uint64_t now);
 uint64_t generation_deadline(const struct generation *g);

@@ -1,6 +1,7 @@
 #include "gateway/arbiter/listener.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -13,6 +14,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "gateway/arbiter/bound.h"
+#include "gateway/arbiter/inherited.h"
+#include "gateway/arbiter/socket_file.h"
 #include "gateway/logger/log.h"
 
 enum { RETRY_MS = 1000, PORT_TEXT = 8 };
@@ -20,7 +24,10 @@ enum { RETRY_MS = 1000, PORT_TEXT = 8 };
 struct listening {
 	struct listener listener; /* its texts are copies, in `memory` */
 	struct arena memory;
-	const char *wanted; /* the port of the configuration; "0" stands for any */
+	struct address wanted; /* as configured; port "0" stands for any */
+	bool reuse_port; /* other servers may bind the address too */
+	enum inherited_from from;
+	bool is_shared; /* another arbiter uses the socket too */
 	char port[PORT_TEXT]; /* the one that was bound */
 	unsigned users;
 	unsigned generation; /* the newest one that uses it */
@@ -67,13 +74,14 @@ set_on(int fd, int level, int option)
 /* ---- TCP ---- */
 
 static int
-bind_inet(const struct addrinfo *info)
+bind_inet(const struct addrinfo *info, bool reuse_port)
 {
 	int fd = new_socket(info->ai_family);
 
 	/* TCP_NODELAY is inherited by the sockets that accept() returns. */
 	if (fd == -1 || set_on(fd, SOL_SOCKET, SO_REUSEADDR) == -1 ||
 		set_on(fd, IPPROTO_TCP, TCP_NODELAY) == -1 ||
+		(reuse_port && set_on(fd, SOL_SOCKET, SO_REUSEPORT) == -1) ||
 		(info->ai_family == AF_INET6 &&
 			set_on(fd, IPPROTO_IPV6, IPV6_V6ONLY) == -1) ||
 		bind(fd, info->ai_addr, info->ai_addrlen) == -1 ||
@@ -84,8 +92,9 @@ bind_inet(const struct addrinfo *info)
 
 /* A name may stand for several addresses: the first that can be bound is taken. */
 static int
-open_tcp(const struct address *address, const char **reason)
+open_tcp(const struct listening *l, const char **reason)
 {
+	const struct address *address = &l->wanted;
 	struct addrinfo hints = {
 		.ai_family = AF_UNSPEC,
 		.ai_socktype = SOCK_STREAM,
@@ -101,7 +110,7 @@ open_tcp(const struct address *address, const char **reason)
 		return -1;
 	}
 	for (const struct addrinfo *i = all; i != NULL && fd == -1; i = i->ai_next)
-		fd = bind_inet(i);
+		fd = bind_inet(i, l->reuse_port);
 	if (fd == -1)
 		*reason = explain(address, strerror(errno));
 	freeaddrinfo(all);
@@ -122,32 +131,6 @@ note_port(struct listening *l)
 
 /* ---- unix ---- */
 
-/* Removes the socket that a server left behind. Fails when something else is there:
- * EADDRINUSE when somebody answers, EEXIST when it is no socket. */
-static int
-clear_path(const struct sockaddr_un *name)
-{
-	struct stat st;
-
-	if (lstat(name->sun_path, &st) == -1)
-		return errno == ENOENT ? 0 : -1;
-	if (!S_ISSOCK(st.st_mode)) {
-		errno = EEXIST;
-		return -1;
-	}
-	int fd = new_socket(AF_UNIX);
-	if (fd == -1)
-		return -1;
-	int refused = connect(fd, (const struct sockaddr *)name, sizeof(*name)) == -1 &&
-		errno == ECONNREFUSED;
-	close(fd);
-	if (!refused) {
-		errno = EADDRINUSE;
-		return -1;
-	}
-	return unlink(name->sun_path);
-}
-
 /* Nobody else can connect before the file has its owner and mode. */
 static int
 bind_private(int fd, const struct sockaddr_un *name)
@@ -160,8 +143,9 @@ bind_private(int fd, const struct sockaddr_un *name)
 }
 
 static int
-open_unix(const struct address *address, const char **reason)
+open_unix(const struct listening *l, const char **reason)
 {
+	const struct address *address = &l->wanted;
 	struct sockaddr_un name = { .sun_family = AF_UNIX };
 	size_t len = strlen(address->host);
 	int fd = -1;
@@ -172,8 +156,9 @@ open_unix(const struct address *address, const char **reason)
 		return -1;
 	}
 	memcpy(name.sun_path, address->host, len);
-	if (clear_path(&name) == -1 || (fd = new_socket(AF_UNIX)) == -1 ||
-		bind_private(fd, &name) == -1 || listen(fd, SOMAXCONN) == -1) {
+	if (socket_file_clear(name.sun_path) == -1 ||
+		(fd = new_socket(AF_UNIX)) == -1 || bind_private(fd, &name) == -1 ||
+		listen(fd, SOMAXCONN) == -1) {
 		fd = fail(fd);
 		*reason = explain(address,
 			errno == EEXIST ? "the file exists and is not a socket"
@@ -204,6 +189,23 @@ remove_file(struct listening *l)
 		unlink(l->listener.address.host);
 }
 
+/* ---- fd:// ---- */
+
+static int
+miss_descriptor(const struct listening *l, const char **reason)
+{
+	errno = EBADF;
+	*reason = explain(&l->wanted,
+		"no listening socket of that number or name was handed over");
+	return -1;
+}
+
+static void
+note_address(struct listening *l)
+{
+	bound_address(l->listener.fd, &l->listener.address, &l->memory);
+}
+
 static void
 forget_nothing(struct listening *l)
 {
@@ -211,12 +213,13 @@ forget_nothing(struct listening *l)
 }
 
 static const struct {
-	int (*open)(const struct address *address, const char **reason);
+	int (*open)(const struct listening *l, const char **reason);
 	void (*opened)(struct listening *l);
 	void (*closed)(struct listening *l);
 } kinds[] = {
 	[ADDRESS_TCP] = { open_tcp, note_port, forget_nothing },
 	[ADDRESS_UNIX] = { open_unix, note_file, remove_file },
+	[ADDRESS_FD] = { miss_descriptor, note_address, forget_nothing },
 };
 
 /* ---- All of them ---- */
@@ -228,10 +231,7 @@ find(struct listeners *all, const struct address *address, unsigned generation)
 	struct listening *l;
 
 	TAILQ_FOREACH (l, all, next) {
-		if (l->generation != generation &&
-			l->listener.address.kind == address->kind &&
-			strcmp(l->listener.address.host, address->host) == 0 &&
-			strcmp(l->wanted, address->port) == 0)
+		if (l->generation != generation && address_same(&l->wanted, address))
 			return l;
 	}
 	return NULL;
@@ -240,7 +240,9 @@ find(struct listeners *all, const struct address *address, unsigned generation)
 static void
 release(struct listening *l)
 {
-	if (l->listener.fd != -1)
+	if (l->from == FROM_MANAGER)
+		inherited_give_back(l->listener.fd);
+	else if (l->listener.fd != -1)
 		close(l->listener.fd);
 	arena_release(&l->memory);
 	free(l);
@@ -254,12 +256,13 @@ new_listening(const struct address *address)
 
 	if (l == NULL)
 		return NULL;
-	struct address *copy = &l->listener.address;
+	struct address *copy = &l->wanted;
 	l->listener.fd = -1;
 	copy->kind = address->kind;
 	copy->text = arena_strz(&l->memory, slice_str(address->text));
 	copy->host = arena_strz(&l->memory, slice_str(address->host));
-	copy->port = l->wanted = arena_strz(&l->memory, slice_str(address->port));
+	copy->port = arena_strz(&l->memory, slice_str(address->port));
+	l->listener.address = *copy;
 	if (copy->text != NULL && copy->host != NULL && copy->port != NULL)
 		return l;
 	release(l);
@@ -267,11 +270,11 @@ new_listening(const struct address *address)
 }
 
 static int
-open_patiently(const struct address *address, unsigned attempts, const char **reason)
+open_patiently(const struct listening *l, unsigned attempts, const char **reason)
 {
 	int fd;
 
-	while ((fd = kinds[address->kind].open(address, reason)) == -1 &&
+	while ((fd = kinds[l->wanted.kind].open(l, reason)) == -1 &&
 		errno == EADDRINUSE && --attempts > 0) {
 		log_warning("%s; tried again in a second", *reason);
 		poll(NULL, 0, RETRY_MS);
@@ -279,24 +282,41 @@ open_patiently(const struct address *address, unsigned attempts, const char **re
 	return fd;
 }
 
+/* With the socket that was handed over for it, or one of its own; NULL and the reason.
+ */
+static struct listening *
+open_listening(const struct address *address, bool reuse_port, unsigned attempts,
+	const char **reason)
+{
+	struct listening *l = new_listening(address);
+
+	if (l == NULL) {
+		*reason = explain(address, strerror(ENOMEM));
+		return NULL;
+	}
+	l->reuse_port = reuse_port;
+	l->listener.fd = inherited_take(&l->wanted, &l->from);
+	if (l->listener.fd == -1)
+		l->listener.fd = open_patiently(l, attempts, reason);
+	if (l->listener.fd == -1) {
+		release(l);
+		return NULL;
+	}
+	l->is_shared = l->from == FROM_ARBITER;
+	kinds[l->wanted.kind].opened(l);
+	return l;
+}
+
 const struct listener *
-listener_open(struct listeners *all, const struct address *address, unsigned generation,
-	unsigned attempts, const char **reason)
+listener_open(struct listeners *all, const struct address *address, bool reuse_port,
+	unsigned generation, unsigned attempts, const char **reason)
 {
 	struct listening *l = find(all, address, generation);
 
 	if (l == NULL) {
-		l = new_listening(address);
-		if (l == NULL) {
-			*reason = explain(address, strerror(ENOMEM));
+		l = open_listening(address, reuse_port, attempts, reason);
+		if (l == NULL)
 			return NULL;
-		}
-		l->listener.fd = open_patiently(address, attempts, reason);
-		if (l->listener.fd == -1) {
-			release(l);
-			return NULL;
-		}
-		kinds[address->kind].opened(l);
 		TAILQ_INSERT_TAIL(all, l, next);
 	}
 	l->users++;
@@ -325,21 +345,45 @@ listener_close(struct listeners *all, const struct listener *listener)
 	if (--l->users > 0)
 		return;
 	TAILQ_REMOVE(all, l, next);
-	kinds[l->listener.address.kind].closed(l);
+	if (l->from != FROM_MANAGER && !l->is_shared)
+		kinds[l->wanted.kind].closed(l);
 	release(l);
 }
 
 const char *
 listener_text(const struct listener *listener)
 {
-	static char text[NI_MAXHOST + PATH_MAX];
-	const struct address *a = &listener->address;
+	return address_text(&listener->address);
+}
 
-	if (a->kind == ADDRESS_UNIX)
-		snprintf(text, sizeof(text), "unix:%s", a->host);
-	else
-		snprintf(text, sizeof(text),
-			strchr(a->host, ':') != NULL ? "[%s]:%s" : "%s:%s", a->host,
-			a->port);
-	return text;
+bool
+listener_owns_file(const struct listener *listener)
+{
+	return listener->address.kind == ADDRESS_UNIX &&
+		whole(listener)->from != FROM_MANAGER;
+}
+
+/* ---- Two arbiters ---- */
+
+void
+listeners_share(struct listeners *all, bool shared)
+{
+	struct listening *l;
+
+	TAILQ_FOREACH (l, all, next) {
+		l->is_shared = shared;
+	}
+}
+
+void
+listeners_pass_on(const struct listeners *all, struct buffer *lines)
+{
+	const struct listening *l;
+
+	TAILQ_FOREACH (l, all, next) {
+		if (l->from == FROM_MANAGER)
+			continue;
+		fcntl(l->listener.fd, F_SETFD, 0);
+		buffer_addf(lines, "%d=%s\n", l->listener.fd, address_text(&l->wanted));
+	}
 }

@@ -74,6 +74,14 @@ stop_surplus(struct pool *pool, struct family *f, uint64_t now)
 	}
 }
 
+/* It has to wait until one of those that stop has gone. */
+static bool
+is_late(const struct pool *pool, const struct child *child)
+{
+	return pool->stop == STOP_GRACEFUL && child->state != CHILD_STOPPING &&
+		pool->count[CHILD_STOPPING] >= pool->batch;
+}
+
 static void
 stop_all(struct pool *pool, struct family *f, uint64_t now)
 {
@@ -85,8 +93,9 @@ stop_all(struct pool *pool, struct family *f, uint64_t now)
 		pool_present(pool->front) > 0)
 		return;
 	TAILQ_FOREACH (child, &f->children, next) {
-		if (child->pool == pool)
-			child_stop(child, pool->stop, now);
+		if (child->pool != pool || is_late(pool, child))
+			continue;
+		child_stop(child, pool->stop, now);
 	}
 }
 

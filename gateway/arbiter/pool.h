@@ -25,6 +25,7 @@ struct pool {
 	unsigned target; /* processes wanted now */
 	bool spare; /* and one more: the replacement of one that is recycled */
 	enum stop stop; /* STOP_NO: they are wanted */
+	unsigned batch; /* that may stop gracefully at one time */
 	bool hold; /* nobody serves before the generation is committed */
 	unsigned count[CHILD_STATES];
 

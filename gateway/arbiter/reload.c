@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "gateway/arbiter/hook.h"
+#include "gateway/arbiter/notify.h"
 #include "gateway/arbiter/pidfile.h"
+#include "gateway/arbiter/upgrade.h"
 #include "gateway/common/title.h"
 #include "gateway/logger/log.h"
 #include "gateway/logger/syslog.h"
@@ -106,7 +108,21 @@ static void
 use_title(const struct server_settings *server)
 {
 	title_name(server->proc_name);
-	title_set("arbiter");
+	title_set(upgrade_is_second() ? "arbiter 2" : "arbiter");
+}
+
+/* Beside the arbiter before us, whose file it is, ours is another one. NULL: there is
+ * none, or no memory. */
+static char *
+name_pidfile(const struct server_settings *server)
+{
+	char *name = NULL;
+
+	if (server->pidfile != NULL &&
+		asprintf(&name, "%s%s", server->pidfile,
+			upgrade_is_second() ? ".2" : "") == -1)
+		return NULL;
+	return name;
 }
 
 /* Writes the pidfile of the configuration, if it is another one than before, whose file
@@ -114,16 +130,39 @@ use_title(const struct server_settings *server)
 static const char *
 use_pidfile(struct reload *r, const struct server_settings *server)
 {
-	const char *path = server->pidfile;
+	char *path = name_pidfile(server);
+	const char *reason = NULL;
 
-	if (path != NULL && r->pidfile != NULL && strcmp(path, r->pidfile) == 0)
+	if (path != NULL && r->pidfile != NULL && strcmp(path, r->pidfile) == 0) {
+		free(path);
 		return NULL;
-	const char *reason = path != NULL ? pidfile_write(path) : NULL;
-	if (reason != NULL)
+	}
+	if (path != NULL)
+		reason = pidfile_write(path);
+	if (reason != NULL) {
+		free(path);
 		return reason;
+	}
 	remove_pidfile(r);
-	r->pidfile = path != NULL ? strdup(path) : NULL;
+	r->pidfile = path;
 	return NULL;
+}
+
+void
+reload_promote(struct reload *r)
+{
+	const struct server_settings *server = &r->current->config->server;
+	char *path = name_pidfile(server);
+
+	use_title(server);
+	if (path == NULL || r->pidfile == NULL) {
+		free(path);
+		return;
+	}
+	if (rename(r->pidfile, path) == -1)
+		log_error("rename %s to %s: %s", r->pidfile, path, strerror(errno));
+	free(r->pidfile);
+	r->pidfile = path;
 }
 
 /* ---- The first phase ---- */
@@ -187,6 +226,7 @@ static void
 log_failure(const struct reload *r, const char *reason)
 {
 	use_log(&r->current->config->server);
+	notify_reloaded(generation_present(r->current));
 	log_error(
 		"reload failed: %s; generation %u goes on", reason, r->current->number);
 }
@@ -207,6 +247,7 @@ begin(struct reload *r)
 
 	r->asked = false;
 	r->failure[0] = '\0';
+	notify_reloading();
 	struct config *config =
 		r->job->reload(r->job->arg, r->current->config, &errors);
 	if (config != NULL)
@@ -220,13 +261,6 @@ begin(struct reload *r)
 }
 
 /* ---- The second phase ---- */
-
-static void
-retire(struct reload *r, struct generation *g, enum stop how)
-{
-	generation_stop(g, how);
-	TAILQ_INSERT_TAIL(&r->retired, g, next);
-}
 
 static void
 commit(struct reload *r)
@@ -243,7 +277,9 @@ commit(struct reload *r)
 	log_info("reload done: generation %u serves with %u processes, generation %u "
 		 "stops",
 		new->number, generation_present(new), old->number);
-	retire(r, old, STOP_GRACEFUL);
+	notify_reloaded(generation_present(new));
+	generation_retire(old);
+	TAILQ_INSERT_TAIL(&r->retired, old, next);
 }
 
 static void
@@ -253,7 +289,8 @@ give_up(struct reload *r, const char *reason)
 
 	r->coming = NULL;
 	log_failure(r, reason);
-	retire(r, failed, STOP_FORCED);
+	generation_stop(failed, STOP_FORCED);
+	TAILQ_INSERT_TAIL(&r->retired, failed, next);
 }
 
 /* ---- From outside ---- */
@@ -275,6 +312,12 @@ bool
 reload_is_coming(const struct reload *r, const struct pool *pool)
 {
 	return r->coming != NULL && generation_has(r->coming, pool);
+}
+
+bool
+reload_is_paused(const struct reload *r)
+{
+	return r->coming == NULL && generation_primary(r->current)->stop != STOP_NO;
 }
 
 static void

@@ -28,6 +28,9 @@ struct reload {
 
 void reload_init(struct reload *r, struct family *f, const struct arbiter_job *job);
 
+/* The arbiter before this one has gone: the pidfile gets its name. */
+void reload_promote(struct reload *r);
+
 /* All children must have gone. Closes the sockets and removes the pidfile. */
 void reload_release(struct reload *r);
 
@@ -44,6 +47,9 @@ void reload_fail(struct reload *r, const char *reason);
 
 /* Whether the pool is one of the coming generation. */
 bool reload_is_coming(const struct reload *r, const struct pool *pool);
+
+/* The workers were told to stop, and none come. */
+bool reload_is_paused(const struct reload *r);
 
 /* Begins, commits or gives up what is to be; frees generations that have ended. */
 void reload_step(struct reload *r);

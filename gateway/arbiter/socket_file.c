@@ -3,9 +3,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 /* Through a descriptor, as somebody whose folder it is may put a link in its place
@@ -46,4 +49,36 @@ socket_file_set(const char *path, const struct app_settings *app)
 	if (fd != -1)
 		close(fd);
 	return failed;
+}
+
+/* Whether a server accepts there. */
+static bool
+is_answered(const char *path)
+{
+	struct sockaddr_un name = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	snprintf(name.sun_path, sizeof(name.sun_path), "%s", path);
+	bool refused = fd != -1 &&
+		connect(fd, (const struct sockaddr *)&name, sizeof(name)) == -1 &&
+		errno == ECONNREFUSED;
+	if (fd != -1)
+		close(fd);
+	return !refused;
+}
+
+int
+socket_file_clear(const char *path)
+{
+	struct stat st;
+
+	if (lstat(path, &st) == -1)
+		return errno == ENOENT ? 0 : -1;
+	if (!S_ISSOCK(st.st_mode))
+		errno = EEXIST;
+	else if (is_answered(path))
+		errno = EADDRINUSE;
+	else
+		return unlink(path);
+	return -1;
 }

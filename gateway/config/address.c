@@ -1,6 +1,8 @@
 #include "gateway/config/address.h"
 
 #include <arpa/inet.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -107,13 +109,27 @@ parse_unix(struct address *a, const char *text, struct arena *memory)
 	return NULL;
 }
 
+/* A name is one of systemd.socket(5): it has no colon. */
+static const char *
+parse_fd(struct address *a, const char *text, struct arena *memory)
+{
+	a->kind = ADDRESS_FD;
+	a->port = "";
+	if (*text == '\0' || strpbrk(text, ":/") != NULL)
+		return text_format(memory,
+			"\"%s\" is neither the number nor the name of a descriptor",
+			text);
+	a->host = arena_strz(memory, slice_str(text));
+	return NULL;
+}
+
 static const char *
 parse_kind(struct address *a, const char *text, struct arena *memory)
 {
 	if (strncasecmp(text, "unix:", 5) == 0)
 		return parse_unix(a, text + 5, memory);
 	if (strncasecmp(text, "fd://", 5) == 0)
-		return "fd:// is not supported yet";
+		return parse_fd(a, text + 5, memory);
 	if (strncasecmp(text, "tcp://", 6) == 0)
 		text += 6;
 	if (*text == '\0')
@@ -130,4 +146,29 @@ address_parse(struct address *a, const char *text, struct arena *memory)
 	if (reason != NULL)
 		return reason;
 	return a->text == NULL || a->host == NULL ? "out of memory" : NULL;
+}
+
+bool
+address_same(const struct address *a, const struct address *b)
+{
+	return a->kind == b->kind && strcmp(a->host, b->host) == 0 &&
+		strcmp(a->port, b->port) == 0;
+}
+
+const char *
+address_text(const struct address *a)
+{
+	static const char *const prefixes[] = {
+		[ADDRESS_TCP] = "",
+		[ADDRESS_UNIX] = "unix:",
+		[ADDRESS_FD] = "fd://",
+	};
+	static char text[PATH_MAX + 64];
+	const char *colon = a->kind == ADDRESS_TCP ? ":" : "";
+	bool has_brackets = a->kind == ADDRESS_TCP && strchr(a->host, ':') != NULL;
+
+	snprintf(text, sizeof(text), "%s%s%s%s%s%s", prefixes[a->kind],
+		has_brackets ? "[" : "", a->host, has_brackets ? "]" : "", colon,
+		a->port);
+	return text;
 }

@@ -187,8 +187,8 @@ same_address(const struct address *a, const struct address *b)
 {
 	return a->kind == b->kind && strcmp(a->port, b->port) == 0 &&
 		strcmp(a->port, "0") != 0 &&
-		(a->kind == ADDRESS_UNIX ? strcmp(a->host, b->host)
-					 : strcasecmp(a->host, b->host)) == 0;
+		(a->kind == ADDRESS_TCP ? strcasecmp(a->host, b->host)
+					: strcmp(a->host, b->host)) == 0;
 }
 
 /* Whether an address of `app` before number n is the one given. */

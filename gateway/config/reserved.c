@@ -53,10 +53,6 @@ static const struct {
 	{ "logconfig|log-config|logconfig_dict|logconfig_json|log-config-json|"
 	  "logger_class",
 		NO_PYTHON_LOG },
-	{ "enable_stdio_inheritance|R",
-		"has no meaning here: errorlog, accesslog and capture_output say where "
-		"output goes" },
-
 	{ "wsgi_app",
 		"give the application as target, on the command line as the word that "
 		"is no option" },

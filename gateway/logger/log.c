@@ -25,6 +25,7 @@ static const struct {
 };
 
 static int fd = STDERR_FILENO;
+static int mirror = -1;
 static enum log_level threshold = LOG_LEVEL_INFO;
 
 /* NULL is stderr. Absolute, as a worker may have changed its folder when it reopens. */
@@ -103,6 +104,12 @@ log_fd(void)
 	return fd;
 }
 
+void
+log_mirror(int other)
+{
+	mirror = other;
+}
+
 /* "[2026-11-21 09:30:00 +0000] [4711] [INFO] "; returns its length. */
 static size_t
 write_prefix(char *out, size_t size, enum log_level level)
@@ -140,6 +147,14 @@ write_escaped(char *out, size_t size, const char *text)
 	return n;
 }
 
+/* Where the log takes nothing there is no place left to say so. */
+static void
+write_line(int to, const char *line, size_t n)
+{
+	while (write(to, line, n) == -1 && errno == EINTR)
+		;
+}
+
 void
 log_vline(enum log_level level, const char *format, va_list args)
 {
@@ -153,9 +168,9 @@ log_vline(enum log_level level, const char *format, va_list args)
 	size_t n =
 		prefix + write_escaped(line + prefix, sizeof(line) - 1 - prefix, text);
 	line[n++] = '\n';
-	/* Where the log takes nothing there is no place left to say so. */
-	while (write(fd, line, n) == -1 && errno == EINTR)
-		;
+	write_line(fd, line, n);
+	if (mirror != -1 && level <= LOG_LEVEL_WARNING)
+		write_line(mirror, line, n);
 	syslog_send(SYSLOG_ERROR_LOG, levels[level].severity,
 		slice_of(line + prefix, n - 1 - prefix));
 	errno = saved;

@@ -40,6 +40,9 @@ bool log_enabled(enum log_level level);
 /* The descriptor, for what becomes an application's stderr. */
 int log_fd(void);
 
+/* Warnings and what is worse go to this descriptor too; -1: to none. */
+void log_mirror(int other);
+
 void log_line(enum log_level level, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 void log_vline(enum log_level level, const char *format, va_list args)

@@ -244,7 +244,6 @@ def test_broken_file_with_its_line(site, alicorn):
     ("--statsd-host=x", "--statsd-host: metrics are not built in yet"),
     ("--paste=x", "--paste: ini files are not read"),
     ("--worker-tmp-dir=/dev/shm", "--worker-tmp-dir: has no meaning here"),
-    ("-R", "-R: has no meaning here"),
 ])
 def test_flags_of_gunicorn_get_a_sentence(alicorn, option, sentence):
     done = alicorn(option, "x.so")

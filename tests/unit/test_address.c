@@ -36,6 +36,8 @@ static const struct {
 	{ "unix:///run/a.sock", ADDRESS_UNIX, "/run/a.sock", "", NULL },
 	{ "unix://a.sock", ADDRESS_UNIX, "a.sock", "", NULL },
 	{ "UNIX:a.sock", ADDRESS_UNIX, "a.sock", "", NULL },
+	{ "fd://3", ADDRESS_FD, "3", "", NULL },
+	{ "FD://web.socket", ADDRESS_FD, "web.socket", "", NULL },
 
 	{ "", 0, NULL, NULL, "the address is missing" },
 	{ "tcp://", 0, NULL, NULL, "the address is missing" },
@@ -53,7 +55,10 @@ static const struct {
 	{ "unix:", 0, NULL, NULL, "the path is missing" },
 	{ "unix:" LONG_PATH, 0, NULL, NULL,
 		"the path is longer than a socket's may be (107 bytes)" },
-	{ "fd://3", 0, NULL, NULL, "fd:// is not supported yet" },
+	{ "fd://", 0, NULL, NULL,
+		"\"\" is neither the number nor the name of a descriptor" },
+	{ "fd://3:80", 0, NULL, NULL,
+		"\"3:80\" is neither the number nor the name of a descriptor" },
 };
 
 START_TEST(addresses_are_parsed)

@@ -361,11 +361,13 @@ static const struct {
 		"conf.d/x.conf:2: bind: :1 is given twice\n" },
 	{ "target = \"a:b\";\nbind = [];\n",
 		"conf.d/x.conf:2: bind: application default has no address\n" },
-	{ "target = \"./none.so\";\nbind = \"fd://3\";\n",
+	{ "target = \"./none.so\";\nbind = \"fd://\";\n",
 		"conf.d/x.conf:1: target: \"./none.so\": ~/conf.d/none.so: No such "
 		"file or "
 		"directory\n"
-		"conf.d/x.conf:2: bind: \"fd://3\": fd:// is not supported yet\n" },
+		"conf.d/x.conf:2: bind: \"fd://\": \"\" is neither the number nor the "
+		"name of "
+		"a descriptor\n" },
 	{ "target = \"a:b\";\n/* 5000000000 */ proc_name = \"\\\"5000000000\";\n"
 	  "limit_request_body = 5000000000; # 5000000000\nworkers = 0xffffffff;\n",
 		"conf.d/x.conf:3: 5000000000 is beyond 32 bits; write 5000000000L, or "
