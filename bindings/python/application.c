@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "bindings/python/files.h"
 #include "bindings/python/load.h"
 #include "bindings/python/log.h"
 
@@ -132,8 +133,10 @@ explain(void)
 		: NULL;
 	snprintf(error, sizeof(error), "%s",
 		bytes != NULL ? PyBytes_AS_STRING(bytes) : "memory is out");
-	if (cause != NULL)
+	if (cause != NULL) {
 		log_traceback(NULL, cause);
+		files_name_traceback(cause);
+	}
 	Py_XDECREF(bytes);
 	Py_XDECREF(text);
 	Py_XDECREF(cause);

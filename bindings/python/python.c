@@ -10,14 +10,32 @@
 #include "bindings/python/environ.h"
 #include "bindings/python/exchange.h"
 #include "bindings/python/file_wrapper.h"
+#include "bindings/python/files.h"
 #include "bindings/python/fork.h"
+#include "bindings/python/hooks.h"
 #include "bindings/python/load.h"
 #include "bindings/python/log.h"
 #include "bindings/python/send.h"
 #include "gateway/alicorn.h"
 
-/* Of the thread that calls the binding, while it does not hold the lock. */
+/* Of the thread that calls the binding, while it does not hold the lock; NULL: it is in
+ * Python. */
 static PyThreadState *thread;
+
+static void
+enter(void)
+{
+	PyThreadState *state = thread;
+
+	thread = NULL;
+	PyEval_RestoreThread(state);
+}
+
+static void
+leave(void)
+{
+	thread = PyEval_SaveThread();
+}
 
 static const char *
 load(const char *target, void **app)
@@ -33,11 +51,13 @@ load(const char *target, void **app)
 	if (error == NULL)
 		error = application_load(target, &callable);
 	if (error != NULL) {
+		files_name_modules();
 		Py_FinalizeEx();
 		return error;
 	}
+	hooks_init();
 	*app = callable;
-	thread = PyEval_SaveThread();
+	leave();
 	return NULL;
 }
 
@@ -62,6 +82,8 @@ call(PyObject *app, const struct exchange *x)
 
 	if (env == NULL)
 		return NULL;
+	if (hooks_follow_requests)
+		hooks_request(env);
 	/* The first place is free for the callee's use. */
 	PyObject *args[] = { NULL, env, &x->parts[PART_START_RESPONSE]->base };
 	PyObject *result = PyObject_Vectorcall(
@@ -92,14 +114,22 @@ handle(void *app, struct al_request *req)
 	struct exchange x;
 	enum al_result result = AL_ERROR;
 
-	PyEval_RestoreThread(thread);
+	enter();
 	if (exchange_begin(&x, req) == 0)
 		result = answer(app, &x);
 	else
 		report(&x);
 	exchange_end(&x);
-	thread = PyEval_SaveThread();
+	leave();
 	return result;
+}
+
+static void
+call_hook(enum al_hook hook)
+{
+	enter();
+	hooks_call(hook);
+	leave();
 }
 
 /* Between BEFORE and AFTER the lock is held. */
@@ -107,16 +137,46 @@ static void
 hook(void *app, enum al_hook hook, struct al_request *req)
 {
 	(void)app;
-	(void)req;
-	if (hook == AL_BEFORE_FORK) {
-		PyEval_RestoreThread(thread);
+	switch (hook) {
+	case AL_WORKER_INIT:
+	case AL_WORKER_EXIT:
+		call_hook(hook);
+		break;
+	case AL_PRE_REQUEST: /* that of Python has the environ: see call() */
+		break;
+	case AL_POST_REQUEST:
+		if (!hooks_follow_requests)
+			break;
+		enter();
+		hooks_answered(req);
+		leave();
+		break;
+	case AL_BEFORE_FORK:
+		enter();
 		fork_begin();
-	} else if (hook == AL_AFTER_FORK_PARENT) {
+		break;
+	case AL_AFTER_FORK_PARENT:
 		fork_end_in_parent();
-		thread = PyEval_SaveThread();
-	} else if (hook == AL_AFTER_FORK_CHILD) {
+		leave();
+		break;
+	case AL_AFTER_FORK_CHILD:
 		fork_end_in_child();
-		thread = PyEval_SaveThread();
+		leave();
+		break;
+	case AL_WORKER_INT:
+		if (thread != NULL)
+			call_hook(hook);
+		else
+			hooks_interrupt(hook);
+		break;
+	case AL_WORKER_ABORT:
+		hooks_interrupt(hook);
+		break;
+	case AL_FILES:
+		enter();
+		files_name_modules();
+		leave();
+		break;
 	}
 }
 
@@ -124,7 +184,8 @@ hook(void *app, enum al_hook hook, struct al_request *req)
 static void
 unload(void *app)
 {
-	PyEval_RestoreThread(thread);
+	enter();
+	hooks_release();
 	Py_DECREF((PyObject *)app);
 	environ_release();
 	parts_release();

@@ -2,6 +2,7 @@
  * The callables start_response and write (PEP 3333, "The start_response() Callable").
  */
 #include "bindings/python/exchange.h"
+#include "bindings/python/hooks.h"
 
 #include <errno.h>
 #include <string.h>
@@ -146,6 +147,8 @@ start_response_call(
 	if (may_start(x, n == 3 ? args[2] : Py_None) != 0 ||
 		convert_and_start(x, args[0], args[1]) != 0)
 		return NULL;
+	if (hooks_follow_requests)
+		hooks_response(args[0], args[1]);
 	return Py_NewRef(x->parts[PART_WRITE]);
 }
 

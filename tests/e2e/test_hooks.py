@@ -233,3 +233,139 @@ def test_a_mark_without_a_meaning_is_refused(alicorn, tmp_path):
     run = alicorn("-c", "x.conf", "--print-config")
     assert run.returncode == 1
     assert 'x.conf:1: on_exit: "!true": nothing that follows' in run.stderr
+
+
+# ---- Those of an application, in Python --------------------------------------------------
+
+
+def test_functions_in_their_order(server, tmp_path, notes):
+    s = server(apps=python_app(tmp_path, **hooked("post_worker_init", "pre_request",
+                                                  "post_request", "worker_int", "worker_exit")),
+               env=notes.env)
+    worker, = s.wait_workers(1)
+    assert s.get("/a?b=c").body == b"hello"
+    assert s.get("/fail").status == 500
+    with s.connect() as c:
+        c.send(b"BAD\r\n\r\n")
+        assert c.response().status == 400
+    wait_for(lambda: len(notes()) == 5)
+    assert notes() == [
+        f"post_worker_init {worker} 1 app",
+        "pre_request GET /a b=c", "post_request /a b=c 200 200 Fine",
+        "pre_request GET /fail ", "post_request /fail  500 500"]
+    s.stop(signal.SIGTERM)
+    assert notes()[5:] == ["worker_exit True"]
+
+
+def test_a_quick_stop_calls_worker_int(server, tmp_path, notes):
+    s = server(apps=python_app(tmp_path, **hooked()), env=notes.env)
+    worker, = s.wait_workers(1)
+    assert s.get("/").status == 200
+    s.stop(signal.SIGQUIT)
+    assert notes.names()[-2:] == ["worker_int", "worker_exit"]
+    s.wait_log(f"worker {worker}: int")
+
+
+def test_a_quick_stop_in_the_middle_of_a_request(server, tmp_path, notes):
+    s = server(apps=python_app(tmp_path, **hooked()), env=notes.env)
+    s.wait_workers(1)
+    with s.connect() as c:
+        c.ask("/stuck")
+        wait_for(lambda: "pre_request" in notes.names())
+        s.signal(signal.SIGQUIT)
+        assert c.response().status == 503
+    assert s.wait() == 0
+    assert notes.names()[-2:] == ["worker_int", "worker_exit"]
+
+
+@pytest.mark.parametrize("hooks", [{}, {"worker_abort": "hooked:worker_abort",
+                                        "worker_exit": "hooked:worker_exit"}])
+def test_the_stack_of_a_request_that_takes_too_long(server, tmp_path, notes, hooks):
+    s = server(apps=python_app(tmp_path, timeout=1, **hooks), env=notes.env)
+    s.wait_workers(1)
+    assert s.get("/stuck").status == 504
+    s.wait_log("GET /stuck.*time is over")
+    s.wait_log(r'most recent call first\):\n  File "\S*hooked.py", line \d+ in app')
+    s.wait_log(r"by the arbiter: request timeout")
+    assert notes.names() == (["worker_abort", "worker_exit"] if hooks else [])
+    assert s.get("/").status == 200
+
+
+@pytest.mark.parametrize("name, note", [
+    ("two", "two /x?y"), ("three", "three /x"), ("headers", "yes [('X-Who', '{}')]")])
+def test_forms_of_post_request(server, tmp_path, notes, name, note):
+    s = server(apps=python_app(tmp_path, post_request=f"hooked:{name}"), env=notes.env)
+    worker, = s.wait_workers(1)
+    with s.connect() as c:
+        c.ask("/x?y", fields=[("X-Test", "yes")])
+        assert c.response().status == 200
+    wait_for(lambda: notes())
+    assert notes() == [note.format(worker)]
+
+
+@pytest.mark.parametrize("value, reason", [
+    ("hooked:raising", "RuntimeError: of the hook"),
+    ("hooked:missing", "has no attribute 'missing'"),
+    ("nowhere:f", "No module named 'nowhere'"),
+    ("hooked", "'hooked' is not MODULE:FUNCTION"),
+    ("os:getpid", "does not take"),
+])
+def test_a_function_that_fails_is_reported_and_harmless(server, tmp_path, notes, value, reason):
+    s = server(apps=python_app(tmp_path, **dict.fromkeys(APP_HOOKS, value)), env=notes.env)
+    for _ in range(2):
+        assert s.get("/").body == b"hello"
+    s.wait_log(reason)
+    for name in "pre_request", "post_request":
+        s.wait_log(f"hook {name}")
+    s.stop()
+
+
+def test_with_preload_app(server, tmp_path, notes, plug_in):
+    s = server(apps=python_app(tmp_path, preload_app=True, workers=2, **hooked()),
+               post_fork=f"{plug_in}:note", env=notes.env)
+    workers = s.wait_workers(2)
+    s.get("/")
+    wait_for(lambda: notes.names().count("post_worker_init") == 2)
+    for worker in workers:
+        assert any(f"kind=worker worker={worker} " in line for line in notes())
+        assert any(line.startswith(f"post_worker_init {worker} ") for line in notes())
+    assert sum("kind=prototype" in line for line in notes()) == 1
+    s.stop(signal.SIGQUIT)
+
+
+# ---- Those of an application, in C -------------------------------------------------------
+
+
+def test_functions_of_a_c_application(server, compile_app, notes):
+    source = """
+        #include <fcntl.h>
+        #include <stdio.h>
+        #include <stdlib.h>
+        #include <unistd.h>
+        static void note(const char *name, struct al_request *req)
+        {
+            int fd = open(getenv("NOTES"), O_WRONLY | O_APPEND);
+            dprintf(fd, "%s %s %u\\n", name, req ? al_env(req, "PATH_INFO") : "-",
+                    req ? al_status(req) : 0);
+            close(fd);
+        }
+        int al_handle(void *app, struct al_request *req)
+        {
+            (void)app;
+            note("handle", req);
+            return al_start(req, "204 x", NULL, 0) == -1 ? AL_ERROR : AL_DONE;
+        }
+    """
+    for name in APP_HOOKS:
+        source += f"""
+            void on_{name}(void *app, struct al_request *req)
+            {{ (void)app; note("{name}", req); }}"""
+    hooks = {name: f"on_{name}" for name in APP_HOOKS}
+    s = server(apps={"app": {"target": f"c:{compile_app(source)}", "bind": "127.0.0.1:0",
+                             **hooks, "worker_abort": "on_nothing"}}, env=notes.env)
+    s.wait_workers(1)
+    s.wait_log("hook worker_abort: .*undefined symbol: on_nothing")
+    assert s.get("/p").status == 204
+    s.stop(signal.SIGQUIT)
+    assert notes() == ["post_worker_init - 0", "pre_request /p 0", "handle /p 0",
+                       "post_request /p 204", "worker_int - 0", "worker_exit - 0"]
