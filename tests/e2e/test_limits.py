@@ -202,9 +202,9 @@ def test_max_requests(start):
 def test_no_request_fails_while_workers_are_recycled(server, preload):
     s = server(workers=2, max_requests=200, max_requests_jitter=100, preload_app=preload)
     wrk(s, 4)
-    s.stop()
     lines = re.findall(r"pid (\d+)\) (is recycled after (\d+) requests|ended with status 0)",
                        s.log())
+    s.stop()
     recycled = [int(n) for _, _, n in lines if n]
     assert len(recycled) > 10 and min(recycled) >= 200 and len(set(recycled)) > 5
     for (pid, _, n), (next_pid, _, next_n) in zip(lines, lines[1:]):
