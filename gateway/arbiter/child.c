@@ -313,8 +313,11 @@ child_hung_up(struct family *f, struct child *child, uint64_t now)
 bool
 child_failed(const struct child *child, uint64_t now)
 {
-	return child->state != CHILD_STOPPING &&
-		(child->ready == 0 || now - child->ready < SECOND_MS);
+	bool in_request = child->slot != NULL && child->slot->busy_since != 0;
+	bool soon =
+		child->ready == 0 || (now - child->ready < SECOND_MS && !in_request);
+
+	return child->state != CHILD_STOPPING && soon;
 }
 
 /* ---- Signals ---- */

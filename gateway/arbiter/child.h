@@ -99,7 +99,8 @@ void child_reopen_log(struct child *child);
 /* The other side closed the channel. */
 void child_hung_up(struct family *f, struct child *child, uint64_t now);
 
-/* It ended by itself before it had served for a second. */
+/* It ended by itself before it had served for a second; not in a request: that one may
+ * be at fault, and the others should not wait for a new worker because of it. */
 bool child_failed(const struct child *child, uint64_t now);
 
 /* "worker shop (pid 4711)"; the text lives until the next call. */

@@ -260,3 +260,11 @@ def test_out_of_descriptors_is_survived(server):
             c.close()
     wait_for(lambda: s.get("/hello").status == 200)
     assert s.workers() == [worker]
+
+
+def test_requests_that_crash_do_not_keep_others_waiting(server):
+    """Each of many in a row is answered: a worker that one ended is replaced at once."""
+    s = server(workers=2)
+    for _ in range(30):
+        assert s.get("/crash").status == 502
+    assert s.get("/hello").status == 200
