@@ -9,7 +9,7 @@ enum { KEPT_VALUE_MAX = 256 };
 
 /* What every request has, with the keys of what it has of its own. */
 static PyObject *common;
-static PyObject *input_key, *errors_key, *scheme_key, *https;
+static PyObject *input_key, *errors_key, *hints_key, *scheme_key, *https;
 
 /* Names by the gateway's number for them, with the last value of each: most are the
  * same in the next request. */
@@ -33,10 +33,11 @@ environ_init(void)
 	common = PyDict_New();
 	input_key = PyUnicode_InternFromString("wsgi.input");
 	errors_key = PyUnicode_InternFromString("wsgi.errors");
+	hints_key = PyUnicode_InternFromString("wsgi.early_hints");
 	scheme_key = PyUnicode_InternFromString("wsgi.url_scheme");
 	https = PyUnicode_InternFromString("https");
 	if (common == NULL || input_key == NULL || errors_key == NULL ||
-		scheme_key == NULL || https == NULL)
+		hints_key == NULL || scheme_key == NULL || https == NULL)
 		return -1;
 	if (add_common("wsgi.version", Py_BuildValue("(ii)", 1, 0)) != 0 ||
 		add_common("wsgi.url_scheme", PyUnicode_FromString("http")) != 0 ||
@@ -56,6 +57,7 @@ environ_release(void)
 	Py_CLEAR(common);
 	Py_CLEAR(input_key);
 	Py_CLEAR(errors_key);
+	Py_CLEAR(hints_key);
 	Py_CLEAR(scheme_key);
 	Py_CLEAR(https);
 	for (size_t i = 0; i < AL_VAR_IDS; i++) {
@@ -135,6 +137,8 @@ fill(PyObject *env, const struct exchange *x)
 		PyDict_SetItem(env, scheme_key, https) != 0)
 		return -1;
 	if (PyDict_SetItem(env, input_key, &x->parts[PART_INPUT]->base) != 0)
+		return -1;
+	if (PyDict_SetItem(env, hints_key, &x->parts[PART_EARLY_HINTS]->base) != 0)
 		return -1;
 	return PyDict_SetItem(env, errors_key, &x->parts[PART_ERRORS]->base);
 }

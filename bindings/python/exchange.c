@@ -10,6 +10,7 @@ static const struct {
 	[PART_WRITE] = { &write_type, write_call },
 	[PART_INPUT] = { &input_type, NULL },
 	[PART_ERRORS] = { &errors_type, NULL },
+	[PART_EARLY_HINTS] = { &early_hints_type, early_hints_call },
 };
 
 /* Parts that no application holds any more, for the next request. */

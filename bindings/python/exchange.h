@@ -10,7 +10,14 @@
 
 #include "gateway/alicorn.h"
 
-enum part_kind { PART_START_RESPONSE, PART_WRITE, PART_INPUT, PART_ERRORS, N_PARTS };
+enum part_kind {
+	PART_START_RESPONSE,
+	PART_WRITE,
+	PART_INPUT,
+	PART_ERRORS,
+	PART_EARLY_HINTS,
+	N_PARTS
+};
 
 struct part {
 	PyObject base;
@@ -31,9 +38,12 @@ struct exchange {
 	char line[ERRORS_LINE_MAX]; /* what wsgi.errors was given since the last LF */
 };
 
-extern PyTypeObject start_response_type, write_type, input_type, errors_type;
+extern PyTypeObject start_response_type, write_type, input_type, errors_type,
+	early_hints_type;
 
 PyObject *start_response_call(
+	PyObject *self, PyObject *const *args, size_t nargsf, PyObject *names);
+PyObject *early_hints_call(
 	PyObject *self, PyObject *const *args, size_t nargsf, PyObject *names);
 PyObject *write_call(
 	PyObject *self, PyObject *const *args, size_t nargsf, PyObject *names);

@@ -2,59 +2,18 @@
  * The callables start_response and write (PEP 3333, "The start_response() Callable").
  */
 #include "bindings/python/exchange.h"
+#include "bindings/python/headers.h"
 #include "bindings/python/hooks.h"
 
 #include <errno.h>
 #include <string.h>
-
-enum { FEW_HEADERS = 32 };
-
-/* The bytes of a str as they go on the wire, with a NUL behind them: a str whose
- * characters all fit in Latin-1 is stored that way. */
-static const char *
-latin1(PyObject *text, const char *what, size_t *n)
-{
-	if (!PyUnicode_Check(text)) {
-		PyErr_Format(PyExc_TypeError, "%s must be a str, not %.100s", what,
-			Py_TYPE(text)->tp_name);
-		return NULL;
-	}
-	if (PyUnicode_READY(text) != 0)
-		return NULL;
-	if (PyUnicode_KIND(text) != PyUnicode_1BYTE_KIND) {
-		PyErr_Format(PyExc_ValueError,
-			"%s holds a character that is not in Latin-1: %.200R", what,
-			text);
-		return NULL;
-	}
-	*n = (size_t)PyUnicode_GET_LENGTH(text);
-	return (const char *)PyUnicode_1BYTE_DATA(text);
-}
-
-static int
-convert_header(struct al_header *h, PyObject *pair)
-{
-	if (!PyTuple_Check(pair) || PyTuple_GET_SIZE(pair) != 2) {
-		PyErr_Format(PyExc_TypeError,
-			"a header must be a tuple of a name and a value, not %.200R",
-			pair);
-		return -1;
-	}
-	h->name =
-		latin1(PyTuple_GET_ITEM(pair, 0), "the name of a header", &h->name_len);
-	if (h->name == NULL)
-		return -1;
-	h->value = latin1(
-		PyTuple_GET_ITEM(pair, 1), "the value of a header", &h->value_len);
-	return h->value != NULL ? 0 : -1;
-}
 
 /* The gateway takes a status that ends with a NUL; one that holds a NUL is none. */
 static int
 start(struct exchange *x, PyObject *status, const struct al_header *headers, size_t n)
 {
 	size_t len;
-	const char *text = latin1(status, "the status", &len);
+	const char *text = headers_latin1(status, "the status", &len);
 
 	if (text == NULL)
 		return -1;
@@ -67,28 +26,14 @@ start(struct exchange *x, PyObject *status, const struct al_header *headers, siz
 }
 
 static int
-convert_and_start(struct exchange *x, PyObject *status, PyObject *headers)
+convert_and_start(struct exchange *x, PyObject *status, PyObject *list)
 {
-	struct al_header few[FEW_HEADERS], *all = few;
-	int result = 0;
+	struct headers headers;
+	int result = headers_convert(&headers, list);
 
-	if (!PyList_Check(headers)) {
-		PyErr_Format(PyExc_TypeError, "the headers must be a list, not %.100s",
-			Py_TYPE(headers)->tp_name);
-		return -1;
-	}
-	size_t n = (size_t)PyList_GET_SIZE(headers);
-	if (n > FEW_HEADERS && (all = PyMem_New(struct al_header, n)) == NULL) {
-		PyErr_NoMemory();
-		return -1;
-	}
-	for (size_t i = 0; i < n && result == 0; i++)
-		result = convert_header(
-			&all[i], PyList_GET_ITEM(headers, (Py_ssize_t)i));
 	if (result == 0)
-		result = start(x, status, all, n);
-	if (all != few)
-		PyMem_Free(all);
+		result = start(x, status, headers.all, headers.n);
+	headers_release(&headers);
 	return result;
 }
 

@@ -140,6 +140,21 @@ def big_at_once(environ, start_response):
 
 
 @path
+def hints(environ, start_response):
+    hint = environ["wsgi.early_hints"]
+    said = [hint([("Link", "</a.css>; rel=preload"), ("Link", "</b.js>; rel=preload")])]
+    for bad in ([("Link", "a\r\nb")], "Link", [("Link",)]):
+        try:
+            hint(bad)
+        except (TypeError, ValueError) as error:
+            said.append(type(error).__name__)
+    write = start_response("200 OK", [("Content-Type", "text/plain")])
+    write(b"begun ")
+    said.append(hint([("Link", "too late")]))
+    return [repr(said).encode()]
+
+
+@path
 def environ(environ, start_response):
     shown = {k: v if isinstance(v, (str, bool, tuple)) else type(v).__name__
              for k, v in environ.items()}

@@ -466,3 +466,17 @@ def test_flask_ranges_and_conditions(server):
         assert c.get("/memory").body == b"0123456789" * 1000
         r = post(c, "/json", json.dumps({"k": [1, None]}).encode(), kind="application/json")
         assert json.loads(r.body)["received"] == {"k": [1, None]}
+
+
+def test_early_hints(s):
+    with s.connect() as c:
+        c.ask("/hints")
+        hint = c.head()
+        assert (hint.status, hint.every("Link")) == (
+            103, ["</a.css>; rel=preload", "</b.js>; rel=preload"])
+        r = c.response()
+        assert (r.status, r.text) == (
+            200, "begun [None, 'ValueError', 'TypeError', 'TypeError', None]")
+        assert c.get("/hello").status == 200
+        c.ask("/hints", version="HTTP/1.0")
+        assert c.response().status == 200
