@@ -12,6 +12,7 @@
 
 #include "gateway/arbiter/access_file.h"
 #include "gateway/arbiter/birth.h"
+#include "gateway/arbiter/files.h"
 #include "gateway/arbiter/daemon.h"
 #include "gateway/arbiter/inherited.h"
 #include "gateway/arbiter/memory.h"
@@ -32,6 +33,7 @@ struct arbiter {
 	const struct arbiter_job *job;
 	struct family family;
 	struct reload reload;
+	struct files files;
 	enum stop stop; /* STOP_NO: it runs */
 	bool is_up; /* every pool had a child that was ready */
 	enum exit_status status;
@@ -276,11 +278,18 @@ heard_recycle(struct arbiter *a, struct child *child, struct slice payload)
 			child, " after %" PRIu64 " requests", child->slot->requests);
 }
 
+static void
+heard_files(struct arbiter *a, struct child *child, struct slice payload)
+{
+	files_heard(&a->files, child->pool->heritage.generation, payload);
+}
+
 static void (*const hear[])(
 	struct arbiter *a, struct child *child, struct slice payload) = {
 	[MESSAGE_READY] = heard_ready,
 	[MESSAGE_FAILED] = heard_failed,
 	[MESSAGE_RECYCLE] = heard_recycle,
+	[MESSAGE_FILES] = heard_files,
 	[MESSAGE_BORN] = heard_born,
 };
 
@@ -430,6 +439,19 @@ enforce_limits(struct arbiter *a)
 	memory_watch(&a->family, now);
 }
 
+static void
+watch_files(struct arbiter *a)
+{
+	const struct generation *g = a->reload.current;
+	const char *changed = files_step(
+		&a->files, &g->config->server, g->number, a->family.epoll, clock_ms());
+
+	if (changed == NULL || a->stop != STOP_NO)
+		return;
+	log_info("%s has changed", changed);
+	reload_ask(&a->reload);
+}
+
 /* ---- To wait ---- */
 
 static uint64_t
@@ -450,6 +472,7 @@ wait_ms(const struct arbiter *a)
 	next = min(next, notify_deadline());
 	next = min(next, memory_deadline(&a->family));
 	next = min(next, hooks_deadline(&a->family.hooks));
+	next = min(next, files_deadline(&a->files));
 	TAILQ_FOREACH (child, &a->family.children, next) {
 		if (child->deadline != 0)
 			next = min(next, child->deadline);
@@ -466,8 +489,11 @@ hear_news(struct arbiter *a, int timeout_ms)
 	int n = epoll_wait(a->family.epoll, events, EVENTS_A_ROUND, timeout_ms);
 
 	for (int i = 0; i < n; i++) {
-		if (events[i].data.ptr != NULL) /* else it is the pipe of the signals */
-			hear_child(a, events[i].data.ptr);
+		void *whose = events[i].data.ptr;
+		if (whose == &a->files)
+			files_notified(&a->files, clock_ms());
+		else if (whose != NULL) /* else it is the pipe of the signals */
+			hear_child(a, whose);
 	}
 }
 
@@ -511,6 +537,7 @@ run(struct arbiter *a)
 		obey_signals(a);
 		bury_the_dead(a);
 		enforce_limits(a);
+		watch_files(a);
 		notify_beat(clock_ms());
 		announce(a);
 		if (upgrade_was_promoted())
@@ -582,6 +609,7 @@ arbiter_run(struct config *config, const struct arbiter_job *job)
 	struct arbiter a = { .job = job, .status = EXIT_DONE, .family.epoll = -1 };
 
 	reload_init(&a.reload, &a.family, job);
+	files_init(&a.files);
 	const char *reason = prepare(&a, config);
 	if (reason == NULL) {
 		run(&a);
@@ -591,6 +619,7 @@ arbiter_run(struct config *config, const struct arbiter_job *job)
 		a.status = EXIT_CONFIG;
 	}
 	reload_release(&a.reload);
+	files_release(&a.files);
 	family_release(&a.family);
 	signals_release();
 	return (int)a.status;

@@ -145,8 +145,11 @@ static void
 watch(struct channel *channel, const struct app_settings *app, struct verdict *v)
 {
 	struct imsg m;
-	int got = wait_message(channel, &m, app->boot_timeout);
+	int got;
 
+	do
+		got = wait_message(channel, &m, app->boot_timeout);
+	while (got == 1 && m.type == MESSAGE_FILES);
 	if (got == 0)
 		set_reason(v, "not loaded within %d s, the boot_timeout",
 			(int)app->boot_timeout);

@@ -144,8 +144,8 @@ prototype_run(const struct heritage *h)
 	channel_init(&channel, h->channel);
 	const char *error = worker_load(h);
 	if (error != NULL) {
-		channel_send(&channel, MESSAGE_FAILED, slice_str(error));
 		files_tell(&channel);
+		channel_send(&channel, MESSAGE_FAILED, slice_str(error));
 		return EXIT_LOAD;
 	}
 	if (channel_send(&channel, MESSAGE_READY, SLICE("")) == 0)

@@ -289,8 +289,8 @@ static int
 fail(const char *error)
 {
 	last_words_disarm();
-	tell(MESSAGE_FAILED, slice_str(error));
 	files_tell(&channel);
+	tell(MESSAGE_FAILED, slice_str(error));
 	return EXIT_LOAD;
 }
 

@@ -1,5 +1,6 @@
 """HUP: in two phases, ready-gated, without a lost request."""
 
+import os
 import re
 import shutil
 import signal
@@ -221,3 +222,121 @@ def test_no_request_fails_while_scaling_under_load(server):
         wrk.kill()
     assert "Socket errors" not in output and "Non-2xx" not in output, output
     s.wait_workers(1)
+
+
+# ---- --reload: for development -----------------------------------------------------------
+
+ENGINES = pytest.mark.parametrize("engine", ["inotify", "poll"])
+
+APP_PY = """
+import helper
+
+def app(environ, start_response):
+    if environ["PATH_INFO"] == "/lazy":
+        import lazy
+    start_response("200 OK", [])
+    return [helper.text]
+"""
+
+
+def write_python(folder, text):
+    (folder / "served.py").write_text(APP_PY)
+    (folder / "lazy.py").write_text("")
+    replace(folder / "helper.py", f"text = b'{text}'\n")
+    return {"app": {"target": "python:served:app", "chdir": str(folder), "bind": "127.0.0.1:0"}}
+
+
+def replace(path, text):
+    """As an editor saves a file."""
+    new = path.with_suffix(".new")
+    new.write_text(text)
+    new.rename(path)
+
+
+def wait_body(s, body):
+    wait_for(lambda: s.get("/").body == body, what=f"{body} is served")
+
+
+@ENGINES
+def test_a_module_that_changes_is_loaded_anew(server, tmp_path, engine):
+    s = server(apps=write_python(tmp_path, "one"), reload=True, reload_engine=engine)
+    assert s.get("/").body == b"one"
+    time.sleep(0.5)
+    assert "has changed" not in s.log()
+    replace(tmp_path / "helper.py", "text = b'other'")
+    wait_body(s, b"other")
+    (tmp_path / "helper.py").write_text("text = b'written over'")
+    wait_body(s, b"written over")
+    s.wait_log(f"{tmp_path}/helper.py has changed")
+    assert s.log().count("reload done") == 2
+
+
+def test_a_module_that_was_loaded_late(server, tmp_path):
+    s = server(apps=write_python(tmp_path, "one"), reload=True)
+    assert s.get("/lazy").status == 200
+    time.sleep(0.3)
+    replace(tmp_path / "lazy.py", "1 + 1")
+    s.wait_log("lazy.py has changed")
+    s.wait_log("reload done")
+
+
+def test_what_cannot_be_loaded_does_not_replace_what_serves(server, tmp_path):
+    """Not even when it is a new module that cannot, whose repair is noticed."""
+    s = server(apps=write_python(tmp_path, "one"), reload=True)
+    assert s.get("/").body == b"one"
+    (tmp_path / "broken.py").write_text("this is no Python")
+    replace(tmp_path / "helper.py", "from broken import text")
+    s.wait_log("reload failed: .*SyntaxError")
+    for _ in range(5):
+        assert s.get("/").body == b"one"
+    replace(tmp_path / "broken.py", "text = b'repaired'")
+    wait_body(s, b"repaired")
+
+
+@ENGINES
+def test_a_shared_object_that_changes(server, compile_app, engine):
+    s = server(apps=app(compile_app(saying("one"))), reload=True, reload_engine=engine)
+    assert s.get("/").body == b"one"
+    compile_app(saying("two"))
+    wait_body(s, b"two")
+
+
+@ENGINES
+def test_extra_files(server, tmp_path, engine):
+    """Changed, new and removed ones; also one that was missing, and folders that are new."""
+    templates = tmp_path / "templates/deep"
+    templates.mkdir(parents=True)
+    (templates / "a.html").write_text("a")
+    missing = tmp_path / "later.txt"
+    s = server(reload=True, reload_engine=engine,
+               reload_extra_files=[str(tmp_path / "templates/**/*.html"), str(missing),
+                                   "none/*.x"])
+    s.wait_log("later.txt: No such file")
+    s.wait_log("none/.*matches nothing")
+    s.wait_workers(1)
+
+    def reloaded(change, name, times):
+        time.sleep(0.3)
+        change()
+        s.wait_log(f"{name} has changed")
+        s.wait_log("reload done", times=times)
+
+    (templates / "a.txt").write_text("no match")
+    (templates / ".hidden.html").write_text("no match")
+    reloaded(lambda: (templates / "a.html").write_text("changed"), "deep/a.html", 1)
+    reloaded(lambda: (tmp_path / "templates/b.html").write_text("new"), "templates/b.html", 2)
+    reloaded((templates / "a.html").unlink, "deep/a.html", 3)
+    reloaded(lambda: missing.write_text("there"), "later.txt", 4)
+    (tmp_path / "templates/new").mkdir()
+    reloaded(lambda: (tmp_path / "templates/new/c.html").write_text("c"), "new/c.html", 5)
+    assert s.log().count("has changed") == 5
+
+
+def test_nothing_is_watched_without_it(server, tmp_path):
+    s = server(apps=write_python(tmp_path, "one"))
+    assert s.get("/").body == b"one"
+    replace(tmp_path / "helper.py", "text = b'two'")
+    time.sleep(0.5)
+    assert s.get("/").body == b"one"
+    assert "inotify" not in " ".join(
+        os.readlink(f"/proc/{s.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{s.pid}/fd"))
