@@ -5,7 +5,6 @@
 #include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -140,8 +139,6 @@ is_named(const struct inherited *i, const char *word)
 static bool
 is_for(const struct inherited *i, const struct address *wanted)
 {
-	if (i->is_taken)
-		return false;
 	if (i->from == FROM_ARBITER)
 		return address_same(&i->address, wanted);
 	return wanted->kind == ADDRESS_FD ? is_named(i, wanted->host)
@@ -163,10 +160,20 @@ static struct inherited *
 find(const struct address *wanted)
 {
 	for (size_t i = 0; i < n_all; i++) {
-		if (is_for(&all[i], wanted))
+		if (!all[i].is_taken && is_for(&all[i], wanted))
 			return &all[i];
 	}
 	return find_unannounced(wanted);
+}
+
+bool
+inherited_is_for(int fd, const struct address *wanted)
+{
+	for (size_t i = 0; i < n_all; i++) {
+		if (all[i].fd == fd && all[i].from == FROM_MANAGER)
+			return is_for(&all[i], wanted);
+	}
+	return false;
 }
 
 int

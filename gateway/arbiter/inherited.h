@@ -6,6 +6,8 @@
 #ifndef ARBITER_INHERITED_H
 #define ARBITER_INHERITED_H
 
+#include <stdbool.h>
+
 #include "gateway/config/address.h"
 
 enum inherited_from {
@@ -23,6 +25,9 @@ void inherited_init(void);
 /* The socket that was handed over for the address, with close-on-exec and non-blocking;
  * -1: none. A socket is taken once. */
 int inherited_take(const struct address *wanted, enum inherited_from *from);
+
+/* Whether it is a socket of the manager that the address means. */
+bool inherited_is_for(int fd, const struct address *wanted);
 
 /* A socket of the manager is not needed any more; a later taker gets it again. */
 void inherited_give_back(int fd);

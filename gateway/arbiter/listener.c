@@ -231,7 +231,9 @@ find(struct listeners *all, const struct address *address, unsigned generation)
 	struct listening *l;
 
 	TAILQ_FOREACH (l, all, next) {
-		if (l->generation != generation && address_same(&l->wanted, address))
+		if (l->generation != generation &&
+			(address_same(&l->wanted, address) ||
+				inherited_is_for(l->listener.fd, address)))
 			return l;
 	}
 	return NULL;

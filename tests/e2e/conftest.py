@@ -102,14 +102,14 @@ def format_config(apps, settings):
 class Server:
     """The running program. Its processes are told by the session, which is its own."""
 
-    def __init__(self, folder, arguments, env):
+    def __init__(self, folder, arguments, env, launcher=(), fds=()):
         self.folder = folder
         self.log_file, self.stderr_file = folder / "log", folder / "stderr"
         with open(self.stderr_file, "ab") as stderr:
             self.process = subprocess.Popen(
-                [ALICORN, *map(str, arguments)], cwd=folder, env=env,
+                [*launcher, ALICORN, *map(str, arguments)], cwd=folder, env=env,
                 stdin=subprocess.DEVNULL, stdout=stderr, stderr=stderr,
-                start_new_session=True)
+                start_new_session=True, pass_fds=fds)
         self.pid = self.process.pid
         self.listening = []  # (address, application), as the log said
         self.known = {}  # pid: start time, of every process that was seen
@@ -238,12 +238,14 @@ def server(tmp_path):
     server(apps={"a": {…}, "b": {…}}, workers=1)
     server(text="…")                         a configuration file as it is
     server(arguments=["./x.so"])             no file; the log goes to stderr
+    server(launcher=[…], fds=[…])            started by a program that gets these descriptors
 
     It waits until every application listens. The file is server.conf in the folder of the
     server; server(…).configure(…) writes it anew."""
     running = []
 
-    def start(apps=None, text=None, arguments=None, env=None, wait=True, **settings):
+    def start(apps=None, text=None, arguments=None, env=None, wait=True,
+              launcher=(), fds=(), **settings):
         folder = tmp_path / str(len(running)) if running else tmp_path
         folder.mkdir(exist_ok=True)
         if arguments is None:
@@ -251,7 +253,7 @@ def server(tmp_path):
             arguments = ["-c", folder / "server.conf"]
         else:
             arguments = [*AS_USER, *arguments]
-        s = Server(folder, arguments, environment(folder, env))
+        s = Server(folder, arguments, environment(folder, env), launcher, fds)
         s.configure = lambda apps=None, text=None, **settings: write_config(
             folder, apps, text, settings)
         running.append(s)
