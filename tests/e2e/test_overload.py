@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from conftest import wait_for
 from wire import Cut
 
 
@@ -25,7 +26,7 @@ def test_a_full_worker_turns_clients_away(server):
         assert (r.status, r.field("Retry-After")) == (503, "1")
         assert r.field("Connection") == "close" and c.is_closed()
     held.pop().close()
-    assert s.get("/hello").status == 200
+    wait_for(lambda: s.get("/hello").status == 200, what="room again")
     held[0].send("Host: x\r\n\r\n")
     assert held[0].response().status == 200
 
