@@ -192,9 +192,9 @@ hooks_call(enum al_hook moment)
 }
 
 void
-hooks_request(PyObject *environ)
+hooks_request(PyObject *variables)
 {
-	settle(PyObject_CallMethod(hooks, "begin", "O", environ));
+	settle(PyObject_CallMethod(hooks, "begin", "O", variables));
 }
 
 void

@@ -24,7 +24,7 @@ void hooks_release(void);
 void hooks_call(enum al_hook moment);
 
 /* The environ of the request that is about to be answered. */
-void hooks_request(PyObject *environ);
+void hooks_request(PyObject *variables);
 
 /* What start_response was given for it. */
 void hooks_response(PyObject *status, PyObject *headers);

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import PROBE, TOP, wait_for
+from conftest import PROBE, SANITIZED, TOP, wait_for
 
 SERVER_HOOKS = ["on_starting", "when_ready", "on_reload", "nworkers_changed", "pre_fork",
                 "post_fork", "child_exit", "on_exit"]
@@ -53,6 +53,9 @@ def note(*words):
 def app(environ, start_response):
     if environ["PATH_INFO"] == "/stuck":
         time.sleep(60)
+    if environ["PATH_INFO"] == "/crash":
+        import ctypes
+        ctypes.string_at(0)
     if environ["PATH_INFO"] == "/fail":
         raise ValueError("failing")
     start_response("200 Fine", [("X-Who", str(os.getpid()))])
@@ -228,6 +231,26 @@ def test_a_reload_waits_for_what_must_succeed(server, tmp_path):
     assert time.monotonic() - began > 0.4
 
 
+def test_a_new_program(server, plug_in, notes):
+    """pre_exec runs in the process that becomes it; it can refuse."""
+    def second():
+        return [line for line in notes() if line.startswith("pre_exec")]
+
+    s = server(pre_exec=f"!{plug_in}:note", pidfile="p", env=notes.env)
+    s.wait_workers(1)
+    s.signal(signal.SIGUSR2)
+    wait_for(lambda: second() and (s.folder / "p.2").exists(), what="the second arbiter")
+    os.kill(int((s.folder / "p.2").read_text()), signal.SIGTERM)
+    wait_for(lambda: not (s.folder / "p.2").exists())
+    s.configure(pre_exec="!false", pidfile="p")
+    s.signal(signal.SIGHUP)
+    s.wait_log("reload done")
+    s.signal(signal.SIGUSR2)
+    s.wait_log("hook pre_exec failed with status 1")
+    time.sleep(0.3)
+    assert not (s.folder / "p.2").exists() and s.get("/hello").status == 200
+
+
 def test_a_mark_without_a_meaning_is_refused(alicorn, tmp_path):
     (tmp_path / "x.conf").write_text('on_exit = "!true";\ntarget = "a:b";\n')
     run = alicorn("-c", "x.conf", "--print-config")
@@ -289,6 +312,13 @@ def test_the_stack_of_a_request_that_takes_too_long(server, tmp_path, notes, hoo
     s.wait_log(r"by the arbiter: request timeout")
     assert notes.names() == (["worker_abort", "worker_exit"] if hooks else [])
     assert s.get("/").status == 200
+
+
+@pytest.mark.skipif(SANITIZED, reason="a sanitizer reports the crash")
+def test_the_stack_of_a_crash(server, tmp_path):
+    s = server(apps=python_app(tmp_path))
+    assert s.get("/crash").status == 502
+    s.wait_log(r'most recent call first\):(\n  File .*)+\n  File "\S*hooked.py", line \d+ in app')
 
 
 @pytest.mark.parametrize("name, note", [
