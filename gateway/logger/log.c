@@ -28,6 +28,9 @@ static int fd = STDERR_FILENO;
 static int mirror = -1;
 static enum log_level threshold = LOG_LEVEL_INFO;
 
+/* Lines that the log did not take; it is told of them when it takes one again. */
+static unsigned lost;
+
 /* NULL is stderr. Absolute, as a worker may have changed its folder when it reopens. */
 static char *path;
 
@@ -147,12 +150,29 @@ write_escaped(char *out, size_t size, const char *text)
 	return n;
 }
 
-/* Where the log takes nothing there is no place left to say so. */
-static void
+static bool
 write_line(int to, const char *line, size_t n)
 {
-	while (write(to, line, n) == -1 && errno == EINTR)
-		;
+	ssize_t written;
+
+	do {
+		written = write(to, line, n);
+	} while (written == -1 && errno == EINTR);
+	return written != -1;
+}
+
+/* Where the log takes nothing there is no place left to say so, until it does again. */
+static void
+note_loss(bool taken)
+{
+	unsigned before = lost;
+
+	if (!taken) {
+		lost++;
+	} else if (lost > 0) {
+		lost = 0;
+		log_warning("%u lines of the log were lost before this one", before);
+	}
 }
 
 void
@@ -168,11 +188,12 @@ log_vline(enum log_level level, const char *format, va_list args)
 	size_t n =
 		prefix + write_escaped(line + prefix, sizeof(line) - 1 - prefix, text);
 	line[n++] = '\n';
-	write_line(fd, line, n);
+	bool taken = write_line(fd, line, n);
 	if (mirror != -1 && level <= LOG_LEVEL_WARNING)
 		write_line(mirror, line, n);
 	syslog_send(SYSLOG_ERROR_LOG, levels[level].severity,
 		slice_of(line + prefix, n - 1 - prefix));
+	note_loss(taken);
 	errno = saved;
 }
 

@@ -15,6 +15,7 @@
 enum {
 	PAUSE_MS = 100,
 	FULL_MS = 1000, /* for others to take what a full worker cannot */
+	TELL_MS = 1000, /* between lines that tell of clients who were turned away */
 };
 
 struct acceptor {
@@ -47,11 +48,17 @@ is_of_the_client(int error)
 /* There is no place for this client, and has not been for a while: it is told so at
  * once. What it sent is read, lest the answer be lost in a reset. */
 static void
-turn_away(int fd)
+turn_away(int fd, const char *why)
 {
+	static uint64_t told;
 	const struct error_page *page = error_page(503);
 	char dropped[4096];
 
+	if (told == 0 || self.loop.now - told >= TELL_MS) {
+		log_warning("%s: clients are turned away with 503: %s",
+			self.settings->name, why);
+		told = self.loop.now;
+	}
 	send(fd, page->text, page->len, MSG_DONTWAIT | MSG_NOSIGNAL);
 	shutdown(fd, SHUT_WR);
 	while (recv(fd, dropped, sizeof(dropped), MSG_DONTWAIT) > 0)
@@ -74,7 +81,7 @@ accept_client(int listener, struct sockaddr_storage *peer, socklen_t *len)
 
 /* Descriptors are out: the one in reserve lets the client be told. */
 static bool
-turn_away_with_reserve(const struct acceptor *a)
+turn_away_with_reserve(const struct acceptor *a, int error)
 {
 	struct sockaddr_storage peer;
 	socklen_t len = sizeof(peer);
@@ -84,7 +91,7 @@ turn_away_with_reserve(const struct acceptor *a)
 	close(reserve);
 	int fd = accept_client(a->watch.fd, &peer, &len);
 	if (fd >= 0)
-		turn_away(fd);
+		turn_away(fd, strerror(error));
 	reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	return fd >= 0;
 }
@@ -102,7 +109,7 @@ place(int fd, const struct acceptor *a, const struct sockaddr_storage *peer,
 	socklen_t len)
 {
 	if (is_full() && !conns_make_room())
-		turn_away(fd);
+		turn_away(fd, "worker_connections is reached");
 	else
 		conn_open(fd, a->listener, peer, len);
 }
@@ -124,7 +131,7 @@ accept_one(const struct acceptor *a)
 		return false;
 	if (is_of_the_client(error))
 		return true;
-	if ((error == EMFILE || error == ENFILE) && turn_away_with_reserve(a))
+	if ((error == EMFILE || error == ENFILE) && turn_away_with_reserve(a, error))
 		return true;
 	pause_after(a, error);
 	return false;

@@ -130,6 +130,19 @@ START_TEST(reopened_after_a_rename)
 }
 END_TEST
 
+START_TEST(lost_lines_are_counted)
+{
+	ck_assert_ptr_null(log_open("/dev/full"));
+	for (int i = 0; i < 3; i++)
+		log_info("lost");
+	ck_assert_ptr_null(log_open(path));
+	log_info("one");
+	log_info("two");
+	expect("one\n.*\\[WARNING\\] 3 lines of the log were lost before this one\n"
+	       "[^\n]* two\n$");
+}
+END_TEST
+
 START_TEST(one_that_cannot_be_opened)
 {
 	const char *reason = log_open("/nowhere/at/all");
@@ -157,6 +170,7 @@ log_suite(void)
 	tcase_add_test(t, levels);
 	tcase_add_test(t, errno_is_kept);
 	tcase_add_test(t, reopened_after_a_rename);
+	tcase_add_test(t, lost_lines_are_counted);
 	tcase_add_test(t, one_that_cannot_be_opened);
 	suite_add_tcase(s, t);
 	return s;
