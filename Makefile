@@ -169,6 +169,8 @@ DEST = $(DESTDIR)$(PREFIX)
 INSTALLED = 755:$(BUILD)/alicorn:bin/alicorn 644:gateway/alicorn.h:include/alicorn.h \
 	644:gateway/alicorn-hooks.h:include/alicorn-hooks.h \
 	644:$(BUILD)/alicorn.pc:lib/pkgconfig/alicorn.pc \
+	644:$(BUILD)/alicorn.service:lib/systemd/system/alicorn.service \
+	644:systemd/alicorn.socket:lib/systemd/system/alicorn.socket \
 	$(foreach b,$(BINDINGS),644:$(BUILD)/$(b).so:lib/alicorn/$(b).so) \
 	$(foreach m,$(wildcard docs/*.[1-8]),644:$(m):share/man/man$(subst .,,$(suffix \
 		$(m)))/$(notdir $(m))) \
@@ -181,7 +183,10 @@ $(BUILD)/alicorn.pc: Makefile
 		'Description: The interface of the application server to what it runs' \
 		'Cflags: -I$(PREFIX)/include' 'bindingdir=$(PREFIX)/lib/alicorn' >$@
 
-install: all $(BUILD)/alicorn.pc
+$(BUILD)/alicorn.service: systemd/alicorn.service Makefile
+	@sed 's,/usr/local,$(PREFIX),' $< >$@
+
+install: all $(BUILD)/alicorn.pc $(BUILD)/alicorn.service
 	$(call each_installed,install -v -D -m $$mode $$from "$(DEST)/$$to")
 
 uninstall:

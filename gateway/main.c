@@ -35,7 +35,8 @@ open_log(const struct config *config)
 	enum log_level level;
 
 	if (error != NULL) {
-		fprintf(stderr, "alicorn: log %s: %s\n", config->server.errorlog, error);
+		fprintf(stderr, "alicorn: log %s: %s\n", config->server.errorlog,
+			error);
 		return -1;
 	}
 	if (log_level_parse(config->server.loglevel, &level))

@@ -8,7 +8,7 @@ import tempfile
 
 import pytest
 
-from conftest import PROBE, saying
+from conftest import PROBE, free_port, saying, stat_of
 from wire import Client
 
 
@@ -119,3 +119,22 @@ def test_crash_of_one_application_is_not_the_others_matter(server, compile_app):
         assert s.get("/crash", name="probe").status == 502
         assert s.get("/", name="good").text == "good"
     assert s.workers("good") == good
+
+
+@pytest.mark.parametrize("reuse_port", [False, True])
+def test_two_servers_at_one_address(server, reuse_port):
+    """If both want that; also after a reload."""
+    address = f"127.0.0.1:{free_port()}"
+    first = server(apps=bound_to(address), reuse_port=reuse_port)
+    second = server(apps=bound_to(address), reuse_port=reuse_port, wait=False)
+    if not reuse_port:
+        assert second.wait() == 1 and "Address already in use" in second.log()
+        return
+    second.wait_log("listening on")
+    first.signal(signal.SIGHUP)
+    first.wait_log("reload done")
+    servers = set()
+    for _ in range(40):
+        with Client(first.address) as c:
+            servers.add(stat_of(int(c.get("/pid").text))[1])
+    assert servers == {str(first.pid), str(second.pid)}

@@ -185,6 +185,36 @@ def test_hup_twice_in_a_row_and_stop_during_a_reload(server, stop_first):
     s.stop()
 
 
+@pytest.mark.parametrize("setting,batch", [(1, 1), (0, 1), (2, 2), (4, 4)])
+def test_old_workers_stop_a_few_at_a_time(server, setting, batch):
+    """Idle connections keep each of them for a second; the next ones wait for that."""
+    s = server(workers=4, reload_batch=setting, keepalive=30)
+    old = s.wait_workers(4)
+    idle = {}
+    while len(idle) < 4:
+        c = s.connect()
+        pid = c.get("/pid").text
+        if pid in idle:
+            c.close()
+        idle.setdefault(pid, c)
+    began = time.monotonic()
+    s.signal(signal.SIGHUP)
+    gone = {}
+    while len(gone) < 4:
+        for pid in set(old) - set(gone) - set(s.workers()):
+            gone[pid] = time.monotonic() - began
+        assert s.get("/hello").status == 200
+        time.sleep(0.01)
+    for c in idle.values():
+        c.close()
+    times = sorted(gone.values())
+    for first in range(0, 4, batch):
+        assert times[first] >= 0.8 * (first // batch + 1)
+        if first:
+            assert times[first] - times[first - 1] >= 0.7
+    s.wait_workers(4)
+
+
 @pytest.mark.skipif(not shutil.which("wrk"), reason="wrk is not installed")
 def test_no_request_fails_while_reloading_under_load(server):
     s = server(workers=2)
