@@ -210,48 +210,6 @@ accept_start(void)
 	accept_adjust();
 }
 
-struct waiting {
-	int fd;
-	struct sockaddr_storage peer;
-	socklen_t len;
-};
-
-/* The next one that waits; false: there is none, or it cannot be had. */
-static bool
-take(const struct acceptor *a, struct waiting *w)
-{
-	do {
-		w->peer = (struct sockaddr_storage){ .ss_family = AF_UNIX };
-		w->len = sizeof(w->peer);
-		w->fd = accept_client(a->watch.fd, &w->peer, &w->len);
-	} while (w->fd < 0 && is_of_the_client(errno));
-	return w->fd >= 0;
-}
-
-/* Those that wait now. All are accepted before the first is served: by then those who
- * were answered would be back in the queue, and there would be no end to it. */
-static void
-accept_waiting(const struct acceptor *a)
-{
-	struct waiting *all = NULL;
-	size_t n = 0, room = 0;
-
-	for (;; n++) {
-		if (n == room) {
-			room = room * 2 + 16;
-			struct waiting *more = reallocarray(all, room, sizeof(*all));
-			if (more == NULL)
-				break;
-			all = more;
-		}
-		if (!take(a, &all[n]))
-			break;
-	}
-	for (size_t i = 0; i < n; i++)
-		place(all[i].fd, a, &all[i].peer, all[i].len);
-	free(all);
-}
-
 void
 accept_stop(void)
 {
@@ -260,5 +218,7 @@ accept_stop(void)
 	wanted = false;
 	accept_adjust();
 	for (size_t i = 0; was_accepting && i < n_acceptors; i++)
-		accept_waiting(&acceptors[i]);
+		for (int64_t n = self.settings->backlog; n > 0; n--)
+			if (!accept_one(&acceptors[i]))
+				break;
 }
