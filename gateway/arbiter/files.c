@@ -162,18 +162,28 @@ forget_unused(struct files *f, unsigned generation)
 /* ---- Notices ---- */
 
 static void
-watch_folder(const struct files *f, const char *path)
+do_without_notices(struct files *f)
 {
-	if (f->fd != -1)
+	log_warning("reload: inotify: %s: files are looked at every second instead",
+		strerror(errno));
+	close_notices(f);
+}
+
+static void
+watch_folder(struct files *f, const char *path)
+{
+	if (f->fd != -1 &&
 		inotify_add_watch(f->fd, path,
 			IN_CLOSE_WRITE | IN_ATTRIB | IN_CREATE | IN_DELETE |
-				IN_MOVED_FROM | IN_MOVED_TO | IN_ONLYDIR);
+				IN_MOVED_FROM | IN_MOVED_TO | IN_ONLYDIR) == -1 &&
+		(errno == ENOSPC || errno == ENOMEM))
+		do_without_notices(f);
 }
 
 /* Folders are watched, as files are mostly replaced by others of the same name. To
  * watch one again changes nothing. */
 static void
-watch_folder_of(const struct files *f, char *path)
+watch_folder_of(struct files *f, char *path)
 {
 	char *slash = strrchr(path, '/');
 
@@ -198,11 +208,8 @@ open_notices(struct files *f, const char *engine, int epoll)
 	if (f->fd != -1)
 		return;
 	f->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-	if (f->fd != -1 && epoll_ctl(epoll, EPOLL_CTL_ADD, f->fd, &event) == 0)
-		return;
-	log_warning("reload: inotify: %s: files are looked at every second instead",
-		strerror(errno));
-	close_notices(f);
+	if (f->fd == -1 || epoll_ctl(epoll, EPOLL_CTL_ADD, f->fd, &event) == -1)
+		do_without_notices(f);
 }
 
 void

@@ -287,9 +287,11 @@ def wait_body(s, body):
     wait_for(lambda: s.get("/").body == body, what=f"{body} is served")
 
 
-@ENGINES
-def test_a_module_that_changes_is_loaded_anew(server, tmp_path, engine):
-    s = server(apps=write_python(tmp_path, "one"), reload=True, reload_engine=engine)
+@pytest.mark.parametrize("engine, preload", [("inotify", False), ("poll", False),
+                                             ("auto", True)])
+def test_a_module_that_changes_is_loaded_anew(server, tmp_path, engine, preload):
+    s = server(apps=write_python(tmp_path, "one"), reload=True, reload_engine=engine,
+               preload_app=preload, workers=2)
     assert s.get("/").body == b"one"
     time.sleep(0.5)
     assert "has changed" not in s.log()
@@ -310,9 +312,10 @@ def test_a_module_that_was_loaded_late(server, tmp_path):
     s.wait_log("reload done")
 
 
-def test_what_cannot_be_loaded_does_not_replace_what_serves(server, tmp_path):
+@pytest.mark.parametrize("preload", [False, True])
+def test_what_cannot_be_loaded_does_not_replace_what_serves(server, tmp_path, preload):
     """Not even when it is a new module that cannot, whose repair is noticed."""
-    s = server(apps=write_python(tmp_path, "one"), reload=True)
+    s = server(apps=write_python(tmp_path, "one"), reload=True, preload_app=preload)
     assert s.get("/").body == b"one"
     (tmp_path / "broken.py").write_text("this is no Python")
     replace(tmp_path / "helper.py", "from broken import text")
