@@ -144,8 +144,9 @@ static const char hooks_source[] =
 	"            self.moment(hook)\n"
 	"            self.moment('worker_exit')\n"
 	"            os._exit(status)\n"
-	"        if hook in self.functions:\n"
+	"        wanted = hook in self.functions or 'worker_exit' in self.functions\n"
+	"        if wanted:\n"
 	"            signal.signal(number, end)\n"
-	"        return hook in self.functions\n";
+	"        return wanted\n";
 
 #endif
