@@ -112,8 +112,9 @@ takes_value(const struct option *o)
 static bool
 set_option(struct reader *r, const struct option *o, const char *value)
 {
-	if (!takes_value(o))
-		value = "true";
+	if (!takes_value(o)) /* --no-sendfile is the flag of sendfile */
+		value = strncmp(o->section.table[o->row].flag, "no-", 3) == 0 ? "false"
+									      : "true";
 	else if (value == NULL && *r->next != NULL)
 		value = *r->next++;
 	if (value == NULL) {

@@ -121,12 +121,17 @@ static const char *
 parse_bool(
 	const struct setting *row, void *member, const char *text, struct arena *memory)
 {
-	bool yes = strcmp(text, "true") == 0;
+	/* The others are what people give an environment variable. */
+	static const char *const words[][2] = { { "false", "true" }, { "no", "yes" },
+		{ "n", "y" }, { "0", "1" }, { "off", "on" } };
 
-	if (!yes && strcmp(text, "false") != 0)
-		return refusal(row, memory);
-	*(setting_bool *)member = yes;
-	return NULL;
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		for (size_t yes = 0; yes < 2; yes++)
+			if (strcmp(text, words[i][yes]) == 0) {
+				*(setting_bool *)member = yes != 0;
+				return NULL;
+			}
+	return refusal(row, memory);
 }
 
 static const char *

@@ -301,8 +301,8 @@ conn_open(int fd, const struct listener *listener, const void *peer, size_t peer
 	atomic_store_explicit(
 		&self.slot->connections, (uint32_t)self.n_conns, memory_order_relaxed);
 	enter_state(c, CONN_IDLE);
-	/* Who stops accepts all that wait before it serves one of them: a client that was
-	 * answered may come back, and the queue would never be empty. */
+	/* Who stops accepts all that wait before it serves one of them: a client that
+	 * was answered may come back, and the queue would never be empty. */
 	if (self.draining)
 		loop_again(&self.loop, &c->watch);
 	else

@@ -13,6 +13,7 @@ enum {
 	IOV_BLOCKS = 16, /* pieces in one system call */
 	SENDFILE_MAX = 1 << 20, /* bytes in one */
 	TURN_BYTES = 4 << 20, /* then the other connections have their turn */
+	COPY_BYTES = 64 * 1024, /* in one read and write */
 	FREE_BLOCKS = 64, /* that are kept for reuse */
 };
 
@@ -27,6 +28,8 @@ struct block {
 /* A worker has one loop, so one list serves all its connections. */
 static struct block *free_blocks;
 static unsigned n_free;
+
+static bool no_sendfile;
 
 static struct block *
 block_new(void)
@@ -174,17 +177,34 @@ send_pieces(struct output *o, int socket, struct iovec *iov, size_t n, bool more
 	return sent;
 }
 
+void
+output_avoid_sendfile(void)
+{
+	no_sendfile = true;
+}
+
+/* As sendfile(2). */
+static ssize_t
+copy_file(int socket, int fd, off_t offset, size_t n)
+{
+	static char bytes[COPY_BYTES];
+	ssize_t got = pread(fd, bytes, n < COPY_BYTES ? n : COPY_BYTES, offset);
+
+	return got > 0 ? send(socket, bytes, (size_t)got, MSG_NOSIGNAL) : got;
+}
+
 static ssize_t
 send_file(struct output *o, int socket)
 {
 	struct block *b = o->first;
 	uint64_t left = b->end - b->start;
+	size_t n = left < SENDFILE_MAX ? (size_t)left : SENDFILE_MAX;
 	off_t offset = b->offset + (off_t)b->start;
 	ssize_t sent;
 
 	do {
-		sent = sendfile(socket, b->fd, &offset,
-			left < SENDFILE_MAX ? (size_t)left : SENDFILE_MAX);
+		sent = no_sendfile ? copy_file(socket, b->fd, offset, n)
+				   : sendfile(socket, b->fd, &offset, n);
 	} while (sent < 0 && errno == EINTR);
 	if (sent < 0)
 		return errno == EAGAIN ? 0 : -1;

@@ -44,6 +44,10 @@ enum output_result output_flush(struct output *o, int socket);
  */
 int output_add_file(struct output *o, int fd, off_t offset, uint64_t length);
 
+/* From now on files are read and written, for file systems that have no working
+ * sendfile(2). */
+void output_avoid_sendfile(void);
+
 /* Drops what waits. */
 void output_release(struct output *o);
 

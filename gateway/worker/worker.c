@@ -19,6 +19,7 @@
 #include "gateway/worker/error_page.h"
 #include "gateway/worker/files.h"
 #include "gateway/worker/last_words.h"
+#include "gateway/worker/output.h"
 #include "gateway/worker/recycle.h"
 #include "gateway/worker/self.h"
 
@@ -197,6 +198,8 @@ set_up(void)
 		watch_channel() != 0 || accept_init() != 0)
 		return -1;
 	recycle_init();
+	if (!self.settings->sendfile)
+		output_avoid_sendfile();
 	last_words_arm();
 	return 0;
 }

@@ -425,3 +425,11 @@ def test_the_whole_head_has_a_limit(server):
     fields = [(f"X-{i}", "x" * 1000) for i in range(9)]
     assert s.get("/hello", fields=fields[:7]).status == 200
     assert s.get("/hello", fields=fields).status == 431
+
+
+def test_files_are_sent_without_sendfile_too(server, tmp_path):
+    data = bytes(range(256)) * 4000
+    (tmp_path / "file").write_bytes(data)
+    for sendfile in (True, False):
+        s = server(sendfile=sendfile)
+        assert s.get(f"/file?path={tmp_path}/file").body == data

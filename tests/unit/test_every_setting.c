@@ -63,8 +63,9 @@ good_value(const struct setting *row)
 		snprintf(number, sizeof number, "%" PRId64,
 			row->min + (row->min < row->max));
 		return number;
-	case SETTING_BOOL:
-		return "true";
+	case SETTING_BOOL: /* --no-sendfile is the flag of sendfile */
+		return row->flag != NULL && strncmp(row->flag, "no-", 3) == 0 ? "false"
+									      : "true";
 	case SETTING_CHOICE:
 		return last_word(row->value);
 	case SETTING_STR:

@@ -124,6 +124,21 @@ START_TEST(files_stand_between_bytes)
 }
 END_TEST
 
+START_TEST(files_are_sent_without_sendfile)
+{
+	struct buffer text = { 0 };
+	int fd = make_file(30000, &text);
+
+	output_avoid_sendfile();
+	send_text(0, 100);
+	ck_assert_int_eq(output_add_file(&output, fd, 7, 90000), 0);
+	buffer_add(&sent, text.ptr + 7, 90000);
+	send_text(100, 100);
+	take_all();
+	buffer_release(&text);
+}
+END_TEST
+
 START_TEST(a_file_that_shrinks_is_a_break)
 {
 	struct buffer text = { 0 };
@@ -153,6 +168,7 @@ output_suite(void)
 	tcase_add_test(tc, what_fits_is_not_queued);
 	tcase_add_test(tc, the_rest_waits_in_order);
 	tcase_add_test(tc, files_stand_between_bytes);
+	tcase_add_test(tc, files_are_sent_without_sendfile);
 	tcase_add_test(tc, a_file_that_shrinks_is_a_break);
 	tcase_add_test(tc, a_peer_that_leaves_is_a_break);
 	suite_add_tcase(suite, tc);
