@@ -1,7 +1,6 @@
 """What a service manager such as systemd gives and hears: sockets, messages, a watchdog."""
 
 import os
-import re
 import shutil
 import signal
 import socket
@@ -12,8 +11,8 @@ import time
 
 import pytest
 
-from conftest import PROBE, SANITIZED, free_port, saying, wait_for
-from test_upgrade import children, end, finish, upgrade, workers_of
+from conftest import PROBE, free_port, saying, wait_for
+from test_upgrade import end, finish, upgrade, workers_of
 from wire import Client
 
 # Does with descriptors what systemd does, and becomes the program.
