@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -9,13 +10,14 @@
 
 #include "gateway/logger/log.h"
 #include "gateway/worker/conn.h"
-#include "gateway/worker/error_page.h"
 #include "gateway/worker/self.h"
+#include "gateway/worker/turn_away.h"
 
 enum {
 	PAUSE_MS = 100,
 	FULL_MS = 1000, /* for others to take what a full worker cannot */
-	TELL_MS = 1000, /* between lines that tell of clients who were turned away */
+	UNSENT_BYTES = 256 * 1024, /* of a response, that the kernel takes before it can
+				      send them */
 };
 
 struct acceptor {
@@ -45,24 +47,10 @@ is_of_the_client(int error)
 	return false;
 }
 
-/* There is no place for this client, and has not been for a while: it is told so at
- * once. What it sent is read, lest the answer be lost in a reset. */
 static void
-turn_away(int fd, const char *why)
+refuse(int fd, const char *why)
 {
-	static uint64_t told;
-	const struct error_page *page = error_page(503);
-	char dropped[4096];
-
-	if (told == 0 || self.loop.now - told >= TELL_MS) {
-		log_warning("%s: clients are turned away with 503: %s",
-			self.settings->name, why);
-		told = self.loop.now;
-	}
-	send(fd, page->text, page->len, MSG_DONTWAIT | MSG_NOSIGNAL);
-	shutdown(fd, SHUT_WR);
-	while (recv(fd, dropped, sizeof(dropped), MSG_DONTWAIT) > 0)
-		;
+	turn_away(fd, why);
 	close(fd);
 }
 
@@ -91,7 +79,7 @@ turn_away_with_reserve(const struct acceptor *a, int error)
 	close(reserve);
 	int fd = accept_client(a->watch.fd, &peer, &len);
 	if (fd >= 0)
-		turn_away(fd, strerror(error));
+		refuse(fd, strerror(error));
 	reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	return fd >= 0;
 }
@@ -109,7 +97,7 @@ place(int fd, const struct acceptor *a, const struct sockaddr_storage *peer,
 	socklen_t len)
 {
 	if (is_full() && !conns_make_room())
-		turn_away(fd, "worker_connections is reached");
+		refuse(fd, "worker_connections is reached");
 	else
 		conn_open(fd, a->listener, peer, len);
 }
@@ -151,6 +139,19 @@ on_pause_over(struct timer *timer)
 	(void)timer; /* that the loop woke up is all: accept_adjust comes next */
 }
 
+/*
+ * Else the kernel takes megabytes of a response that its client does not: memory that
+ * no setting limits, and so long a turn that a thousand such clients hold up all others
+ * for seconds. Only TCP has the option; what accept() returns inherits it.
+ */
+static void
+limit_unsent(int listener)
+{
+	int most = UNSENT_BYTES;
+
+	(void)setsockopt(listener, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &most, sizeof(most));
+}
+
 int
 accept_init(void)
 {
@@ -164,6 +165,7 @@ accept_init(void)
 	reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	for (size_t i = 0; i < n_acceptors; i++) {
 		acceptors[i].listener = h->listeners[i];
+		limit_unsent(h->listeners[i]->fd);
 		watch_init(&acceptors[i].watch, h->listeners[i]->fd, on_listener);
 	}
 	return 0;

@@ -4,6 +4,7 @@
  */
 #include "gateway/worker/conn.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -15,6 +16,7 @@
 #include "gateway/worker/self.h"
 #include "gateway/worker/steps.h"
 #include "gateway/worker/trust.h"
+#include "gateway/worker/turn_away.h"
 
 enum {
 	STEPS_PER_TURN = 100, /* then the other connections have their turn */
@@ -287,6 +289,7 @@ conn_open(int fd, const struct listener *listener, const void *peer, size_t peer
 		LIST_REMOVE(c, in_all);
 		n_free--;
 	} else if ((c = malloc(sizeof(*c))) == NULL) {
+		turn_away(fd, strerror(ENOMEM));
 		close(fd);
 		return;
 	}

@@ -11,6 +11,7 @@
 #include "gateway/worker/request.h"
 #include "gateway/worker/self.h"
 #include "gateway/worker/trust.h"
+#include "gateway/worker/turn_away.h"
 
 enum { SCRATCH_BYTES = 256 * 1024 };
 
@@ -59,8 +60,10 @@ conn_step_idle(struct conn *c)
 		conn_drop_request(c);
 		return WANT_EVENT;
 	}
-	if (c->req == NULL && (c->req = request_new(c)) == NULL)
+	if (c->req == NULL && (c->req = request_new(c)) == NULL) {
+		turn_away(c->watch.fd, strerror(ENOMEM));
 		return WANT_CLOSE;
+	}
 	if (receive_input(c) > 0)
 		return conn_move(c, CONN_HEAD);
 	if (c->broken)
