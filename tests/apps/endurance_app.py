@@ -22,7 +22,7 @@ def summed(stream):
 
 def application(environ, start_response):
     query = environ["QUERY_STRING"]
-    if query:
+    if query.isdigit():
         length, body = int(query), counted(int(query))
     else:
         text = summed(environ["wsgi.input"])
