@@ -157,11 +157,12 @@ class Crowd:
         for client in clients if step is None else ():
             assert client.recv(4096).startswith(b"HTTP/1.1 200 ")
         pipe.send("ready")
+        while step is None:
+            time.sleep(60)
         while True:
             for client in clients:
-                if step is not None:
-                    with contextlib.suppress(OSError):
-                        step(client)
+                with contextlib.suppress(OSError):
+                    step(client)
                 time.sleep(1 / n)
 
     def __enter__(self):
