@@ -1,7 +1,7 @@
 # make            build the program and the bindings whose language is installed
 # make run        install what is missing, build, serve the demo on 127.0.0.1:8000
 # make test       install what is missing, build, run all tests
-# make fuzz       look for bytes that break a codec, FUZZ_SECONDS (60) each
+# make fuzz       look for bytes that break a codec: FUZZ_SECONDS (60) each, FUZZ=proxy for one
 # make bench      compare with other servers, in one run
 # make install    under PREFIX (/usr/local) below DESTDIR
 # Others: uninstall manual format clean deps. Variants, each in a folder of its own:
