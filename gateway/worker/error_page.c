@@ -65,7 +65,10 @@ add_head(struct buffer *text, unsigned status, const char *type, size_t len)
 static void
 set_page(unsigned status, const struct buffer *text, size_t head_len)
 {
-	pages[status - STATUS_FIRST] = (struct error_page){
+	struct error_page *page = &pages[status - STATUS_FIRST];
+
+	free((char *)page->text); /* of the one that a file now replaces */
+	*page = (struct error_page){
 		.status = status,
 		.text = text->ptr,
 		.len = text->len,

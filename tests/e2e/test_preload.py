@@ -71,9 +71,10 @@ def ask_all(s, n):
     answers = {}
 
     def all_have_answered():
-        clients = [s.connect() for _ in range(2 * n)]
-        for client in clients:
-            client.ask("/slow")
+        clients = []
+        for _ in range(2 * n):  # who is in a request does not accept the next
+            clients.append(s.connect())
+            clients[-1].ask("/slow")
         for client in clients:
             answer = json.loads(client.response().body)
             answers[answer["worker"]] = answer
