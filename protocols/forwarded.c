@@ -4,10 +4,19 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* Where the last element begins. A comma between quotes is none of the list's; quotes
- * are counted from the left, so the whole list is looked at once. */
 static size_t
-last_begins(struct slice list)
+behind_last_comma(struct slice list)
+{
+	const char *comma = list.len > 0 ? memrchr(list.ptr, ',', list.len) : NULL;
+
+	return comma != NULL ? (size_t)(comma + 1 - list.ptr) : 0;
+}
+
+/* A comma between quotes is none of the list's; quotes are counted from the left, so
+ * the whole list is looked at once. One that a client left open must not hide what a
+ * proxy added behind it. */
+static size_t
+behind_unquoted_comma(struct slice list)
 {
 	size_t begin = 0;
 	bool quoted = false;
@@ -20,7 +29,7 @@ last_begins(struct slice list)
 		else if (list.ptr[i] == ',' && !quoted)
 			begin = i + 1;
 	}
-	return begin;
+	return quoted ? behind_last_comma(list) : begin;
 }
 
 static struct slice
@@ -51,7 +60,8 @@ forwarded_last(enum forwarded_syntax syntax, struct slice *list, struct slice *n
 {
 	if (list->len == 0)
 		return false;
-	size_t begin = last_begins(*list);
+	size_t begin = syntax == FORWARDED_RFC7239 ? behind_unquoted_comma(*list)
+						   : behind_last_comma(*list);
 	*node = slice_trim(slice_of(list->ptr + begin, list->len - begin));
 	if (syntax == FORWARDED_RFC7239)
 		*node = find_for(*node);
