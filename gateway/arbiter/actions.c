@@ -1,0 +1,170 @@
+/* What each signal does, as alicorn(8) tells it. */
+#include "gateway/arbiter/inside.h"
+
+#include "gateway/arbiter/access_file.h"
+#include "gateway/arbiter/notify.h"
+#include "gateway/arbiter/signals.h"
+#include "gateway/arbiter/upgrade.h"
+#include "gateway/logger/log.h"
+
+static void
+scale(struct arbiter *a, int by)
+{
+	struct pool *pool = generation_primary(a->reload.current);
+	unsigned before = pool->target;
+
+	if (!pool_scale(pool, by))
+		log_warning("%s: the number of processes stays %u", pool->app->name,
+			pool->target);
+	else
+		log_info("%s: the number of processes is now %u", pool->app->name,
+			pool->target);
+	if (pool->target != before)
+		hooks_scaled(&a->family.hooks, pool, before);
+	if (a->reload.coming != NULL)
+		pool_scale(generation_primary(a->reload.coming), by);
+}
+
+static void
+add_process(struct arbiter *a)
+{
+	scale(a, +1);
+}
+
+static void
+remove_process(struct arbiter *a)
+{
+	scale(a, -1);
+}
+
+static void
+reload_configuration(struct arbiter *a)
+{
+	if (a->stop == STOP_NO)
+		reload_ask(&a->reload);
+}
+
+static void
+reopen_logs(struct arbiter *a)
+{
+	struct child *child;
+
+	log_reopen();
+	log_info("log reopened");
+	TAILQ_FOREACH (child, &a->family.children, next) {
+		access_file_make(child->pool->app);
+		child_reopen_log(child);
+	}
+}
+
+static void
+upgrade(struct arbiter *a)
+{
+	const struct generation *g = a->reload.current;
+	const struct al_facts facts = facts_of_generation(g);
+	const char *reason = a->stop != STOP_NO
+		? "the server stops"
+		: upgrade_begin(&a->reload.listeners, &g->config->server, &facts);
+
+	if (reason == NULL)
+		log_info("arbiter %d starts beside this one", (int)upgrade_pid());
+	else
+		log_warning("USR2: %s", reason);
+}
+
+static void
+stop_workers(struct arbiter *a)
+{
+	log_info("the workers stop, the arbiter stays");
+	notify_paused();
+	reload_stop(&a->reload, STOP_GRACEFUL);
+}
+
+void
+arbiter_stop(struct arbiter *a, enum stop how, const char *words)
+{
+	log_info("%s", words);
+	if (upgrade_pid() != 0)
+		notify_succession(upgrade_pid());
+	else
+		notify_stopping();
+	a->stop = how;
+	reload_stop(&a->reload, how);
+}
+
+static void
+force_stop(struct arbiter *a)
+{
+	arbiter_stop(a, STOP_FORCED, "told to stop again: all are killed");
+}
+
+static void
+stop_gracefully(struct arbiter *a)
+{
+	if (a->stop != STOP_NO)
+		force_stop(a);
+	else
+		arbiter_stop(a, STOP_GRACEFUL, "stop: requests are finished first");
+}
+
+static void
+stop_quickly(struct arbiter *a)
+{
+	if (a->stop != STOP_NO)
+		force_stop(a);
+	else
+		arbiter_stop(a, STOP_QUICK, "quick stop");
+}
+
+static void
+wake_up(struct arbiter *a)
+{
+	(void)a; /* the dead are looked for in every round */
+}
+
+static const struct action {
+	int number;
+	void (*run)(struct arbiter *a);
+	const char *name;
+	const char *help;
+} actions[] = {
+	{ SIGTTIN, add_process, "TTIN", "one process more in the primary pool" },
+	{ SIGTTOU, remove_process, "TTOU", "one less, the oldest; never below one" },
+	{ SIGHUP, reload_configuration, "HUP",
+		"reload, if everything new can be started" },
+	{ SIGUSR1, reopen_logs, "USR1", "reopen the log, in the workers too" },
+	{ SIGUSR2, upgrade, "USR2", "start the program anew, beside this one" },
+	{ SIGWINCH, stop_workers, "WINCH", "stop the workers, until the next HUP" },
+	{ SIGTERM, stop_gracefully, "TERM",
+		"graceful stop; a second signal forces it" },
+	{ SIGQUIT, stop_quickly, "QUIT", "quick stop" },
+	{ SIGINT, stop_quickly, "INT", "quick stop" },
+	{ SIGCHLD, wake_up, "CHLD", "a child has died" },
+};
+
+enum { ACTIONS = sizeof(actions) / sizeof(actions[0]) };
+
+void
+actions_obey(struct arbiter *a)
+{
+	int number;
+
+	while ((number = signals_next()) != 0) {
+		for (size_t i = 0; i < ACTIONS; i++) {
+			if (actions[i].number != number)
+				continue;
+			log_debug("%s: %s", actions[i].name, actions[i].help);
+			actions[i].run(a);
+		}
+	}
+}
+
+int
+actions_init(void)
+{
+	for (size_t i = 0; i < ACTIONS; i++) {
+		if (signals_handle(actions[i].number) == -1)
+			return -1;
+	}
+	return 0;
+}
