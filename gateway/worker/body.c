@@ -1,10 +1,9 @@
 #include "gateway/worker/body.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
+
+#include "gateway/worker/spool.h"
 
 enum { WINDOW_BYTES = 64 * 1024 };
 
@@ -28,43 +27,11 @@ body_release(struct body *b)
 	body_init(b);
 }
 
-/* Not every file system knows O_TMPFILE. */
-static int
-open_unnamed(const char *folder)
-{
-	int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	char path[4096];
-
-	if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL))
-		return fd;
-	if (snprintf(path, sizeof(path), "%s/alicorn-XXXXXX", folder) >=
-		(int)sizeof(path)) {
-		errno = ENAMETOOLONG;
-		return -1;
-	}
-	fd = mkostemp(path, O_CLOEXEC);
-	if (fd >= 0)
-		unlink(path);
-	return fd;
-}
-
-static int
-write_all(int fd, struct slice data)
-{
-	while (data.len > 0) {
-		ssize_t n = write(fd, data.ptr, data.len);
-		if (n < 0 && errno != EINTR)
-			return -1;
-		slice_advance(&data, n > 0 ? (size_t)n : 0);
-	}
-	return 0;
-}
-
 static int
 spool(struct body *b, const char *folder)
 {
-	b->fd = open_unnamed(folder);
-	if (b->fd < 0 || write_all(b->fd, buffer_slice(&b->memory)) != 0)
+	b->fd = spool_open(folder);
+	if (b->fd < 0 || spool_write(b->fd, buffer_slice(&b->memory), 0) != 0)
 		return -1;
 	buffer_reset(&b->memory);
 	return 0;
@@ -76,7 +43,7 @@ body_add(struct body *b, struct slice data, size_t memory_max, const char *folde
 	if (b->fd < 0 && b->length + data.len > memory_max && spool(b, folder) != 0)
 		return -1;
 	if (b->fd >= 0) {
-		if (write_all(b->fd, data) != 0)
+		if (spool_write(b->fd, data, (off_t)b->length) != 0)
 			return -1;
 	} else {
 		buffer_add_slice(&b->memory, data);

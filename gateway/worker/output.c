@@ -8,6 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "gateway/worker/spool.h"
+
 enum {
 	BLOCK_BYTES = 16 * 1024 - 64,
 	IOV_BLOCKS = 16, /* pieces in one system call */
@@ -19,6 +21,7 @@ enum {
 
 struct block {
 	struct block *next;
+	bool spool; /* the file is our own, and takes more at its end */
 	int fd; /* -1: the bytes in data; else a part of a file */
 	off_t offset;
 	uint64_t start, end; /* what waits: of data, or of the file from offset on */
@@ -29,7 +32,13 @@ struct block {
 static struct block *free_blocks;
 static unsigned n_free;
 
-static bool no_sendfile;
+static struct output_rules rules = { .sendfile = true, .memory_max = SIZE_MAX };
+
+void
+output_set_rules(const struct output_rules *wanted)
+{
+	rules = *wanted;
+}
 
 static struct block *
 block_new(void)
@@ -44,6 +53,7 @@ block_new(void)
 	}
 	b->next = NULL;
 	b->fd = -1;
+	b->spool = false;
 	b->start = b->end = 0;
 	return b;
 }
@@ -81,6 +91,8 @@ remove_first(struct output *o)
 	o->first = b->next;
 	if (o->first == NULL)
 		o->last = NULL;
+	if (b->spool)
+		o->spooled -= b->end;
 	block_free(b);
 }
 
@@ -93,9 +105,44 @@ output_release(struct output *o)
 	o->bytes = 0;
 }
 
+/* The last block, if it is a file of our own, else a new one; NULL: there is none to be
+ * had. */
+static struct block *
+spool_block(struct output *o)
+{
+	if (o->last != NULL && o->last->spool)
+		return o->last;
+	struct block *b = malloc(sizeof(*b));
+	int fd = b != NULL ? spool_open(rules.folder) : -1;
+	if (fd < 0) {
+		free(b);
+		return NULL;
+	}
+	*b = (struct block){ .fd = fd, .spool = true };
+	append(o, b);
+	return b;
+}
+
+/* False: nothing was added, and memory has to do. */
+static bool
+add_to_spool(struct output *o, const char *bytes, size_t n)
+{
+	if (n > rules.spool_max || o->spooled > rules.spool_max - n)
+		return false;
+	struct block *b = spool_block(o);
+	if (b == NULL || spool_write(b->fd, slice_of(bytes, n), (off_t)b->end) != 0)
+		return false;
+	b->end += n;
+	o->bytes += n;
+	o->spooled += n;
+	return true;
+}
+
 static int
 add_bytes(struct output *o, const char *bytes, size_t n)
 {
+	if (n > 0 && o->memory + n > rules.memory_max && add_to_spool(o, bytes, n))
+		return 0;
 	o->memory += n;
 	o->bytes += n;
 	while (n > 0) {
@@ -177,12 +224,6 @@ send_pieces(struct output *o, int socket, struct iovec *iov, size_t n, bool more
 	return sent;
 }
 
-void
-output_avoid_sendfile(void)
-{
-	no_sendfile = true;
-}
-
 /* As sendfile(2). */
 static ssize_t
 copy_file(int socket, int fd, off_t offset, size_t n)
@@ -202,9 +243,13 @@ send_file(struct output *o, int socket)
 	off_t offset = b->offset + (off_t)b->start;
 	ssize_t sent;
 
+	if (left == 0) { /* nothing could be written to it */
+		remove_first(o);
+		return 1;
+	}
 	do {
-		sent = no_sendfile ? copy_file(socket, b->fd, offset, n)
-				   : sendfile(socket, b->fd, &offset, n);
+		sent = !rules.sendfile ? copy_file(socket, b->fd, offset, n)
+				       : sendfile(socket, b->fd, &offset, n);
 	} while (sent < 0 && errno == EINTR);
 	if (sent < 0)
 		return errno == EAGAIN ? 0 : -1;

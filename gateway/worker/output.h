@@ -1,6 +1,7 @@
 /*
  * The output queue of a connection: bytes and parts of files, in order. What the socket
- * takes at once is never copied; the rest is, and the loop sends it later.
+ * takes at once is never copied; the rest is, and the loop sends it later. What is too
+ * much for memory goes to a file, so that who writes need not wait for the client.
  */
 #ifndef WORKER_OUTPUT_H
 #define WORKER_OUTPUT_H
@@ -18,6 +19,7 @@ struct output {
 	struct block *first, *last;
 	size_t memory; /* bytes in memory that wait */
 	uint64_t bytes; /* all bytes that wait, of files too */
+	uint64_t spooled; /* bytes in files of our own */
 	uint64_t sent; /* bytes that the socket took, ever */
 };
 
@@ -44,9 +46,16 @@ enum output_result output_flush(struct output *o, int socket);
  */
 int output_add_file(struct output *o, int fd, off_t offset, uint64_t length);
 
-/* From now on files are read and written, for file systems that have no working
- * sendfile(2). */
-void output_avoid_sendfile(void);
+/* How the queues of this process are kept. */
+struct output_rules {
+	bool sendfile; /* sendfile(2) works on the files that are sent */
+	size_t memory_max; /* bytes of one queue; more goes to a file, if it may */
+	uint64_t spool_max; /* bytes of one queue in such files; 0: none */
+	const char *folder; /* of these files */
+};
+
+/* Before the first queue is used; else sendfile is used, and no file of our own. */
+void output_set_rules(const struct output_rules *rules);
 
 /* Drops what waits. */
 void output_release(struct output *o);

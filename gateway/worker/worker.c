@@ -198,8 +198,6 @@ set_up(void)
 		watch_channel() != 0 || accept_init() != 0)
 		return -1;
 	recycle_init();
-	if (!self.settings->sendfile)
-		output_avoid_sendfile();
 	last_words_arm();
 	return 0;
 }
@@ -321,6 +319,22 @@ fail_to_set_up(void)
 	return EXIT_BOOT;
 }
 
+/* A backend can be made to wait for a slow client, an application that is called
+ * cannot. */
+static void
+set_output_rules(void)
+{
+	const struct app_settings *s = self.settings;
+
+	output_set_rules(&(struct output_rules){
+		.sendfile = s->sendfile,
+		.memory_max = s->response_buffer_size,
+		.spool_max =
+			app_is_event_driven(&self.app) ? 0 : s->response_spool_size,
+		.folder = s->spool_dir,
+	});
+}
+
 /* The application is loaded, and all is set up. */
 static int
 run(void)
@@ -329,6 +343,7 @@ run(void)
 
 	if (error != NULL)
 		return fail(error);
+	set_output_rules();
 	app_hook(&self.app, AL_WORKER_INIT, NULL);
 	files_tell(&channel);
 	if (tell(MESSAGE_READY, SLICE("")))

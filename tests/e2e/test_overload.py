@@ -99,6 +99,31 @@ def test_a_response_that_is_taken_in_drips_is_cut(server):
     assert s.get("/hello").status == 200
 
 
+def test_who_does_not_read_holds_no_worker(server):
+    """A long response that an application writes waits in a file, not in the application."""
+    s = server(workers=1, timeout=60)
+    with s.connect(receive_buffer=4096) as slow:
+        slow.ask("/big?bytes=30000000&length=1")
+        assert slow.head().status == 200
+        for _ in range(10):
+            assert s.get("/hello").status == 200
+        left = 30000000
+        while left:
+            left -= len(slow.take(min(left, 1 << 20)))
+        assert slow.get("/hello").status == 200
+
+
+def test_what_a_file_may_not_hold_the_application_waits_with(server):
+    s = server(workers=1, write_timeout=2, response_spool_size="1M")
+    with s.connect(receive_buffer=4096) as slow:
+        slow.ask("/big?bytes=100000000")
+        assert slow.head().status == 200
+        assert s.get("/hello").status == 200  # when the slow one was given up
+        with pytest.raises(Cut):
+            while True:
+                slow.take(1 << 20)
+
+
 # ---- Large bodies ------------------------------------------------------------------------
 
 

@@ -129,13 +129,52 @@ START_TEST(files_are_sent_without_sendfile)
 	struct buffer text = { 0 };
 	int fd = make_file(30000, &text);
 
-	output_avoid_sendfile();
+	output_set_rules(&(struct output_rules){ .memory_max = SIZE_MAX });
 	send_text(0, 100);
 	ck_assert_int_eq(output_add_file(&output, fd, 7, 90000), 0);
 	buffer_add(&sent, text.ptr + 7, 90000);
 	send_text(100, 100);
 	take_all();
 	buffer_release(&text);
+}
+END_TEST
+
+START_TEST(what_is_too_much_for_memory_goes_to_a_file)
+{
+	output_set_rules(&(struct output_rules){
+		.sendfile = true,
+		.memory_max = 10000,
+		.spool_max = 100000,
+		.folder = "/tmp",
+	});
+	for (unsigned i = 0; i < 100; i++)
+		send_text(i * 1000, 300);
+	ck_assert_uint_gt(output.spooled, 50000);
+	ck_assert_uint_le(output.spooled, 100000);
+	ck_assert_uint_eq(output.sent + output.bytes, sent.len);
+	/* The file is full too: then it is memory again. */
+	ck_assert_uint_gt(output.memory, 10000);
+	take_all();
+	ck_assert_uint_eq(output.spooled, 0);
+	for (unsigned i = 0; i < 100; i++) {
+		send_text(i, 200);
+		take(500);
+	}
+	take_all();
+}
+END_TEST
+
+START_TEST(a_folder_that_is_missing_leaves_memory)
+{
+	output_set_rules(&(struct output_rules){
+		.memory_max = 10000,
+		.spool_max = 100000,
+		.folder = "/nonexistent",
+	});
+	for (unsigned i = 0; i < 50; i++)
+		send_text(i * 1000, 300);
+	ck_assert_uint_eq(output.spooled, 0);
+	take_all();
 }
 END_TEST
 
@@ -169,6 +208,8 @@ output_suite(void)
 	tcase_add_test(tc, the_rest_waits_in_order);
 	tcase_add_test(tc, files_stand_between_bytes);
 	tcase_add_test(tc, files_are_sent_without_sendfile);
+	tcase_add_test(tc, what_is_too_much_for_memory_goes_to_a_file);
+	tcase_add_test(tc, a_folder_that_is_missing_leaves_memory);
 	tcase_add_test(tc, a_file_that_shrinks_is_a_break);
 	tcase_add_test(tc, a_peer_that_leaves_is_a_break);
 	suite_add_tcase(suite, tc);
