@@ -91,8 +91,10 @@ remove_first(struct output *o)
 	o->first = b->next;
 	if (o->first == NULL)
 		o->last = NULL;
-	if (b->spool)
+	if (b->spool) {
 		o->spooled -= b->end;
+		spool_give_back(b->end);
+	}
 	block_free(b);
 }
 
@@ -127,11 +129,13 @@ spool_block(struct output *o)
 static bool
 add_to_spool(struct output *o, const char *bytes, size_t n)
 {
-	if (n > rules.spool_max || o->spooled > rules.spool_max - n)
+	if (n > rules.spool_max || o->spooled > rules.spool_max - n || !spool_take(n))
 		return false;
 	struct block *b = spool_block(o);
-	if (b == NULL || spool_write(b->fd, slice_of(bytes, n), (off_t)b->end) != 0)
+	if (b == NULL || spool_write(b->fd, slice_of(bytes, n), (off_t)b->end) != 0) {
+		spool_give_back(n);
 		return false;
+	}
 	b->end += n;
 	o->bytes += n;
 	o->spooled += n;

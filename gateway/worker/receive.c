@@ -10,6 +10,7 @@
 #include "gateway/logger/log.h"
 #include "gateway/worker/request.h"
 #include "gateway/worker/self.h"
+#include "gateway/worker/spool.h"
 #include "gateway/worker/trust.h"
 #include "gateway/worker/turn_away.h"
 
@@ -151,10 +152,11 @@ keep(struct conn *c, struct slice data)
 			strerror(errno));
 		return conn_refuse(c, errno == ENOSPC || errno == EDQUOT ? 507 : 500);
 	}
-	self.spooled += body_spooled(&req->body) - req->spooled;
-	req->spooled = body_spooled(&req->body);
-	if (s->limit_spool == 0 || self.spooled <= s->limit_spool)
+	uint64_t spooled = body_spooled(&req->body);
+	if (spool_take(spooled - req->spooled)) {
+		req->spooled = spooled;
 		return WANT_STEP;
+	}
 	log_warning(
 		"%s: refused a request body with 503: limit_spool is reached", s->name);
 	return conn_refuse(c, 503);

@@ -11,6 +11,7 @@
 
 #include "gateway/logger/log.h"
 #include "gateway/worker/self.h"
+#include "gateway/worker/spool.h"
 #include "protocols/cgi.h"
 
 enum {
@@ -89,7 +90,7 @@ request_reset(struct al_request *req)
 {
 	arena_reset(&req->arena);
 	body_release(&req->body);
-	self.spooled -= req->spooled;
+	spool_give_back(req->spooled);
 	req->spooled = 0;
 	buffer_consume(&req->input, req->head_len);
 	req->head_len = 0;

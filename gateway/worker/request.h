@@ -28,7 +28,7 @@ struct al_request {
 	struct http1_head head;
 	struct http1_chunked chunked;
 	struct body body;
-	uint64_t spooled; /* of it, as counted in self.spooled */
+	uint64_t spooled; /* of it, as counted by spool_take() */
 	bool has_body;
 	bool is_head; /* the method is HEAD */
 	bool is_https; /* on the client's side of the proxy */

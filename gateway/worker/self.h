@@ -33,7 +33,6 @@ struct worker {
 	volatile sig_atomic_t leaving;
 	bool draining;
 	volatile sig_atomic_t serving; /* the loop runs */
-	uint64_t spooled; /* bytes of request bodies that are in files now */
 	struct slice server; /* the Server field of responses; empty: none */
 	char date[32]; /* of the Date field, for the second date_at */
 	uint64_t date_at;

@@ -6,6 +6,29 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+static uint64_t limit, taken;
+
+void
+spool_set_limit(uint64_t bytes)
+{
+	limit = bytes;
+}
+
+bool
+spool_take(uint64_t bytes)
+{
+	if (limit != 0 && (bytes > limit || taken > limit - bytes))
+		return false;
+	taken += bytes;
+	return true;
+}
+
+void
+spool_give_back(uint64_t bytes)
+{
+	taken -= bytes;
+}
+
 /* Not every file system knows O_TMPFILE. */
 int
 spool_open(const char *folder)

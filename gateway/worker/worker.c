@@ -22,6 +22,7 @@
 #include "gateway/worker/output.h"
 #include "gateway/worker/recycle.h"
 #include "gateway/worker/self.h"
+#include "gateway/worker/spool.h"
 
 struct worker self;
 
@@ -175,6 +176,7 @@ inherit(const struct heritage *h)
 	const struct app_settings *s = h->app;
 
 	TAILQ_INIT(&self.idle);
+	spool_set_limit(s->limit_spool);
 	self.heritage = h;
 	self.settings = s;
 	self.slot = h->slot;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "gateway/worker/output.h"
+#include "gateway/worker/spool.h"
 #include "protocols/buffer.h"
 
 Suite *output_suite(void);
@@ -164,6 +165,27 @@ START_TEST(what_is_too_much_for_memory_goes_to_a_file)
 }
 END_TEST
 
+START_TEST(files_of_all_queues_have_one_limit)
+{
+	output_set_rules(&(struct output_rules){
+		.memory_max = 10000,
+		.spool_max = 100000,
+		.folder = "/tmp",
+	});
+	spool_set_limit(20000);
+	for (unsigned i = 0; i < 50; i++)
+		send_text(i * 1000, 300);
+	ck_assert_uint_gt(output.spooled, 10000);
+	ck_assert_uint_le(output.spooled, 20000);
+	ck_assert(!spool_take(20001 - output.spooled));
+	take_all();
+	ck_assert(spool_take(20000));
+	ck_assert(!spool_take(1));
+	spool_give_back(20000);
+	spool_set_limit(0);
+}
+END_TEST
+
 START_TEST(a_folder_that_is_missing_leaves_memory)
 {
 	output_set_rules(&(struct output_rules){
@@ -209,6 +231,7 @@ output_suite(void)
 	tcase_add_test(tc, files_stand_between_bytes);
 	tcase_add_test(tc, files_are_sent_without_sendfile);
 	tcase_add_test(tc, what_is_too_much_for_memory_goes_to_a_file);
+	tcase_add_test(tc, files_of_all_queues_have_one_limit);
 	tcase_add_test(tc, a_folder_that_is_missing_leaves_memory);
 	tcase_add_test(tc, a_file_that_shrinks_is_a_break);
 	tcase_add_test(tc, a_peer_that_leaves_is_a_break);
