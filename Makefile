@@ -49,6 +49,15 @@ CONFIG_LIBS := $(shell pkg-config --libs libconfig)
 PYTHON_CFLAGS := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags python3-embed 2>/dev/null))
 PYTHON_LIBS := $(shell pkg-config --libs python3-embed 2>/dev/null)
 
+LUA_CFLAGS := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags lua5.4 2>/dev/null))
+LUA_LIBS := $(shell pkg-config --libs lua5.4 2>/dev/null)
+LUAJIT_CFLAGS := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags luajit 2>/dev/null))
+LUAJIT_LIBS := $(shell pkg-config --libs luajit 2>/dev/null)
+# The embed library of PHP has no file for pkg-config.
+PHP_LIBS := $(firstword $(wildcard /usr/lib/libphp8.*.so))
+PHP_CONFIG := $(wildcard $(PHP_LIBS:/usr/lib/libphp%.so=/usr/bin/php-config%))
+PHP_CFLAGS := $(if $(PHP_CONFIG),$(patsubst -I%,-isystem %,$(shell $(PHP_CONFIG) --includes)))
+
 objects = $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard $(addsuffix /*.c,$(1)))))
 PROTOCOLS := $(call objects,protocols)
 GATEWAY := $(call objects,gateway gateway/config gateway/common gateway/arbiter \
@@ -59,10 +68,9 @@ FUZZERS := $(patsubst $(BUILD)/tests/fuzz/%.o,$(BUILD)/fuzz/%,$(FUZZED))
 CODECS := $(patsubst %,$(BUILD)/protocols/%.o,fastcgi cgi_head http1_guard buffer arena)
 
 # A binding is built when its language is installed.
-BINDINGS := c fastcgi
-ifneq ($(PYTHON_LIBS),)
-BINDINGS += python
-endif
+# The two kinds of Lua are made of one source.
+BINDINGS := c cgi fastcgi $(if $(PYTHON_LIBS),python) $(if $(LUA_LIBS),lua) \
+	$(if $(LUAJIT_LIBS),luajit) $(if $(PHP_CFLAGS),php)
 BINDING_FILES := $(BINDINGS:%=$(BUILD)/%.so)
 DEMO_FILES := $(patsubst conf.d/demo/%.c,$(BUILD)/apps/%.so,$(wildcard conf.d/demo/*.c))
 TEST_FILES := $(patsubst tests/apps/%.c,$(BUILD)/apps/%.so,$(wildcard tests/apps/*.c))
@@ -71,9 +79,8 @@ Q = $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
 
 all: $(BUILD)/alicorn $(BINDING_FILES) $(DEMO_FILES)
-ifeq ($(PYTHON_LIBS),)
-	@echo "python: not built, install python3-dev (make deps)"
-endif
+	@$(foreach b,$(filter-out $(BINDINGS),python lua luajit php),echo \
+		"$(b): not built, its language is not installed (make deps)";)
 
 $(BUILD)/alicorn: $(GATEWAY) $(PROTOCOLS) $(LLHTTP_OBJECTS)
 	$(call say,LINK,$@)
@@ -82,14 +89,27 @@ $(BUILD)/alicorn: $(GATEWAY) $(PROTOCOLS) $(LLHTTP_OBJECTS)
 
 $(BUILD)/python.so: BINDING_LIBS = $(PYTHON_LIBS)
 $(BUILD)/bindings/python/%.o: OWN_CFLAGS += $(PYTHON_CFLAGS)
+$(BUILD)/lua.so: BINDING_LIBS = $(LUA_LIBS)
+$(BUILD)/bindings/lua/%.o: OWN_CFLAGS += $(LUA_CFLAGS)
+$(BUILD)/luajit.so: BINDING_LIBS = $(LUAJIT_LIBS)
+$(BUILD)/bindings/luajit/%.o: OWN_CFLAGS += $(LUAJIT_CFLAGS)
+$(BUILD)/php.so: BINDING_LIBS = $(PHP_LIBS)
+$(BUILD)/bindings/php/%.o: OWN_CFLAGS += $(PHP_CFLAGS)
 $(BUILD)/protocols/%.o: OWN_CFLAGS += $(LLHTTP_CFLAGS)
-$(BUILD)/fastcgi.so: $(CODECS)
+$(BUILD)/fastcgi.so $(BUILD)/cgi.so: $(CODECS)
+
+define LINK_BINDING
+$(call say,LINK,$@)
+$(Q)$(CC) $(CFLAGS) $(OWN_CFLAGS) $(LDFLAGS) $(OWN_LDFLAGS) -shared -o $@ $^ \
+	$(BINDING_LIBS) $(LDLIBS)
+endef
 
 .SECONDEXPANSION:
-$(BINDING_FILES): $(BUILD)/%.so: $$(call objects,bindings/%)
-	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(OWN_CFLAGS) $(LDFLAGS) $(OWN_LDFLAGS) -shared -o $@ $^ \
-		$(BINDING_LIBS) $(LDLIBS)
+$(filter-out %/luajit.so,$(BINDING_FILES)): $(BUILD)/%.so: $$(call objects,bindings/%)
+	$(call LINK_BINDING)
+$(BUILD)/luajit.so: $$(patsubst bindings/lua/%.c,$(BUILD)/bindings/luajit/%.o,$$(wildcard \
+		bindings/lua/*.c))
+	$(call LINK_BINDING)
 
 $(DEMO_FILES) $(TEST_FILES): $(BUILD)/apps/%.so: \
 		$$(wildcard conf.d/demo/%.c tests/apps/%.c) gateway/alicorn.h
@@ -119,6 +139,11 @@ $(BUILD)/settings: $(BUILD)/docs/settings.o $(call objects,gateway/config) \
 
 $(BUILD)/%.o: %.c
 	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(OWN_CPPFLAGS) $(CFLAGS) $(OWN_CFLAGS) -c -o $@ $<
+
+$(BUILD)/bindings/luajit/%.o: bindings/lua/%.c
+	$(call say,CC,"$< (LuaJIT)")
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(OWN_CPPFLAGS) $(CFLAGS) $(OWN_CFLAGS) -c -o $@ $<
 

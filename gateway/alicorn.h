@@ -7,8 +7,11 @@
  *
  * A request belongs to the gateway. A pointer that a call returns lives until the
  * request ends, unless its comment says otherwise; what is passed in is copied where it
- * must live longer than the call. Every call is made in the thread in which handle()
- * was called, or in which a watcher or timer fires; that is one and the same thread.
+ * must live longer than the call. The calls about a request are made in the thread in
+ * which handle() was called for it, or in which a watcher or timer fires; the others, and
+ * al_finish() of a connection that the application took over, in any thread. Calls of
+ * the gateway to the application come in the worker's main thread, but handle() and the
+ * hooks about requests and threads: with `threads` they come in each of these.
  */
 #ifndef ALICORN_H
 #define ALICORN_H
@@ -27,7 +30,7 @@ extern "C" {
 
 /* Grows when a call is added; a binding that was built for a greater number than the
  * server's is refused with a message. */
-#define AL_ABI 2
+#define AL_ABI 3
 
 struct al_request;
 
@@ -36,12 +39,15 @@ enum al_result {
 	AL_ERROR = -1, /* failed: 500 if nothing was sent, else the connection is cut */
 	AL_DONE = 0, /* the response is complete */
 	AL_PENDING = 1, /* goes on through watchers and timers until al_finish() */
+	/* The connection is the application's from now on, until al_finish(): see
+	 * al_socket() and al_detach(). */
+	AL_ALREADY_HANDLED = 2,
 };
 
 /* What iterate() returns. */
 enum al_iteration {
 	AL_AGAIN = 0, /* call again soon; requests come first */
-	AL_PAUSE = 1, /* call again after the next request */
+	AL_PAUSE = 1, /* call again after the next request, or `iterate_interval` */
 };
 
 enum al_level { AL_CRITICAL, AL_LOG_ERROR, AL_WARNING, AL_INFO, AL_DEBUG };
@@ -66,6 +72,10 @@ enum al_hook {
 	AL_WORKER_ABORT,
 	/* Name the files that the application was loaded from: al_file(). */
 	AL_FILES,
+	/* A thread begins, or ends, in which handle() is called: one of `threads`. Called
+	 * in it; not for the main thread. */
+	AL_THREAD_START,
+	AL_THREAD_EXIT,
 };
 
 /*
@@ -85,7 +95,8 @@ struct al_binding {
 	/* Answers one complete request; returns enum al_result. */
 	int (*handle)(void *app, struct al_request *req);
 
-	/* Work between requests; returns enum al_iteration. */
+	/* Work between requests, where worker_class is iterating; returns enum
+	 * al_iteration. */
 	int (*iterate)(void *app);
 
 	void (*hook)(void *app, enum al_hook hook, struct al_request *req);
@@ -105,6 +116,8 @@ extern const struct al_binding al_binding;
 enum al_binding_flags {
 	/* handle() returns soon in any case, and goes on by AL_PENDING. */
 	AL_EVENT_DRIVEN = 1,
+	/* Since AL_ABI 3: handle() may run in several threads at once. */
+	AL_THREAD_SAFE = 2,
 };
 
 /*
@@ -240,11 +253,75 @@ bool al_sent(struct al_request *req);
 /* In AL_POST_REQUEST: the status that the client was answered; 0: it was not. */
 unsigned al_status(struct al_request *req);
 
+/* ---- Connections that leave ----------------------------------------------------- */
+
+/*
+ * The descriptor of the client's connection, for an application that speaks to it
+ * itself; *unread and *n are what was received behind this request, until the request
+ * ends. It is non-blocking, and stays the gateway's to close: the application makes it
+ * its own by returning AL_ALREADY_HANDLED, and gives it back by al_finish(), which may be
+ * called in any thread, and then closes it. Until then it has no time limits, is read and
+ * written by nobody else, and a graceful stop waits for it. Returns -1 with errno
+ * EALREADY: a response has begun; EPIPE: the client has gone.
+ */
+int al_socket(struct al_request *req, const void **unread, size_t *n);
+
+/* Why an application shall end its connection. */
+enum al_reason {
+	AL_REASON_STOP, /* the server stops */
+	AL_REASON_RELOAD, /* this worker is replaced at a reload */
+	AL_REASON_RECYCLE, /* it is replaced as it has served enough, or grown too large */
+	AL_REASON_TIMEOUT, /* the connection has been open for detached_timeout */
+};
+
+/*
+ * Detached mode: the application goes on with the connection in a thread, or a process,
+ * of its own, under supervision. Both functions are called in the main thread, and must
+ * return at once.
+ */
+struct al_proc {
+	/* 1: it goes on; 0: it has ended; -1: it has failed. Asked about once a second,
+	 * and before terminate(). May be NULL: it goes on until al_finish(). When it has
+	 * ended the gateway finishes the request, and al_finish() must not be called. */
+	int (*status)(void *arg);
+	/* To be done soon. Who is still there after graceful_timeout is cut off. */
+	void (*terminate)(void *arg, enum al_reason reason);
+	/* The last call: nobody asks any more. May be NULL. */
+	void (*ended)(void *arg);
+};
+
+/* Before AL_ALREADY_HANDLED is returned; the table is not copied. */
+void al_detach(struct al_request *req, const struct al_proc *proc, void *arg);
+
+/* ---- Messages ------------------------------------------------------------------- */
+
+enum al_to {
+	AL_TO_POOL, /* all other workers of this application */
+	AL_TO_ARBITER, /* its hook on_message */
+};
+
+enum { AL_MESSAGE_MAX = 16 * 1024 };
+
+/* A message of a type of the application's own, with a copy of a descriptor unless fd is
+ * -1. Arrives in the order of sending, at workers that serve at that time, or not at
+ * all. 0, or -1 with errno EMSGSIZE: more than AL_MESSAGE_MAX bytes; EAGAIN: too many
+ * wait; EPIPE: the arbiter has gone. In any thread. */
+int al_send(enum al_to to, uint32_t type, const void *data, size_t n, int fd);
+
+/* Called in the main thread, between requests, with what another worker sent; `from` is
+ * its pid. The descriptor is the application's to close; -1: none. */
+typedef void al_message_fn(
+	void *arg, pid_t from, uint32_t type, const void *data, size_t n, int fd);
+
+/* Messages that come before this is called, or after it was called with NULL, are lost. */
+void al_on_message(al_message_fn *fn, void *arg);
+
 /* ---- Event-driven applications -------------------------------------------------- */
 
 /* Ends a request whose handle() returned AL_PENDING: AL_DONE or AL_ERROR. After
- * AL_ERROR with nothing sent the client gets `status`, such as 502 (0: 500). The
- * request must not be used afterwards. */
+ * AL_ERROR with nothing sent the client gets `status`, such as 502 (0: 500). Or ends one
+ * that was AL_ALREADY_HANDLED, in any thread; both values mean the same then. The request
+ * must not be used afterwards. */
 void al_finish(struct al_request *req, enum al_result result, int status);
 
 /* Bytes that wait for the client. Above al_queue_limit() an event-driven binding should
@@ -299,6 +376,12 @@ const char *al_option(const char *name, size_t i);
  * ever started, then 2, … */
 const char *al_name(void);
 unsigned al_worker_age(void);
+
+/* The generation of the configuration: 1, and one more at each reload. */
+unsigned al_generation(void);
+
+/* Workers of this application that are in a request now, this one included. */
+unsigned al_busy_workers(void);
 
 /* In load() and in AL_FILES: a change of this file shall be followed by a reload, if
  * such are looked for. */

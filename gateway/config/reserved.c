@@ -28,13 +28,6 @@ static const struct {
 	const char *words; /* names, flags and short flags */
 	const char *advice;
 } table[] = {
-	{ "worker_class",
-		"workers are of one kind, which keeps slow clients away from the "
-		"application and needs no threads for that; leave it out" },
-	{ "threads",
-		"a worker runs one request at a time; for more at once give more "
-		"workers" },
-
 	{ "keyfile|certfile|ca_certs|cert_reqs|ciphers|ssl_context", NO_TLS },
 	{ "ssl_version|suppress_ragged_eofs|do_handshake_on_connect",
 		"has no meaning here: gunicorn's Python needs it, or does not even "

@@ -17,8 +17,9 @@ struct form_args {
 typedef const char *form_fn(struct target *t, const struct form_args *a);
 
 static const char forms[] =
-	"not a target: MODULE:CALLABLE, FILE.py, FILE.so, fcgi://HOST:PORT, "
-	"fcgi:unix:PATH or fcgi-exec:PROGRAM";
+	"not a target: MODULE:CALLABLE, FILE.py, FILE.lua, FILE.php, FILE.so, "
+	"php:FOLDER, lua:FILE, luajit:FILE, fcgi://HOST:PORT, fcgi:unix:PATH, "
+	"fcgi-exec:PROGRAM or cgi:PATH";
 
 /* ---- Files ---- */
 
@@ -126,6 +127,48 @@ parse_python(struct target *t, const struct form_args *a)
 	return NULL;
 }
 
+/* ---- Lua, PHP, CGI ---- */
+
+/* A path, where there must be something. */
+static const char *
+parse_path(struct target *t, const struct form_args *a)
+{
+	if (*a->rest == '\0')
+		return "no path is given";
+	t->spec = text_absolute(a->rest, a->folder, a->memory);
+	if (t->spec != NULL && access(t->spec, F_OK) != 0)
+		return text_format(a->memory, "%s: %s", t->spec, strerror(errno));
+	return NULL;
+}
+
+static const char *
+parse_lua(struct target *t, const struct form_args *a)
+{
+	t->binding = "lua";
+	return parse_path(t, a);
+}
+
+static const char *
+parse_luajit(struct target *t, const struct form_args *a)
+{
+	t->binding = "luajit";
+	return parse_path(t, a);
+}
+
+static const char *
+parse_php(struct target *t, const struct form_args *a)
+{
+	t->binding = "php";
+	return parse_path(t, a);
+}
+
+static const char *
+parse_cgi(struct target *t, const struct form_args *a)
+{
+	t->binding = "cgi";
+	return parse_path(t, a);
+}
+
 /* ---- FastCGI ---- */
 
 static const char *
@@ -190,22 +233,16 @@ static const struct form {
 	const char *prefix;
 	const char *suffix; /* of a file that needs no prefix */
 	form_fn *parse;
-	const char *refusal; /* without parse: what to do instead */
 } table[] = {
-	{ "python:", ".py", parse_python, NULL },
-	{ "c:", ".so", parse_c, NULL },
-	{ "fcgi://", NULL, parse_fcgi_tcp, NULL },
-	{ "fcgi:", NULL, parse_fcgi_unix, NULL },
-	{ "fcgi-exec:", NULL, parse_fcgi_exec, NULL },
-	{ "php:", ".php", NULL,
-		"PHP is not built in yet: use fcgi-exec:/usr/bin/php-cgi and set root "
-		"to "
-		"the folder of the scripts" },
-	{ "lua:", ".lua", NULL,
-		"Lua is not built in yet: use fcgi-exec: with a FastCGI program in "
-		"Lua" },
-	{ "cgi:", NULL, NULL,
-		"CGI is not built in yet: use fcgi-exec: with a FastCGI program" },
+	{ "python:", ".py", parse_python },
+	{ "c:", ".so", parse_c },
+	{ "fcgi://", NULL, parse_fcgi_tcp },
+	{ "fcgi:", NULL, parse_fcgi_unix },
+	{ "fcgi-exec:", NULL, parse_fcgi_exec },
+	{ "php:", ".php", parse_php },
+	{ "lua:", ".lua", parse_lua },
+	{ "luajit:", NULL, parse_luajit },
+	{ "cgi:", NULL, parse_cgi },
 };
 
 enum { FORMS = sizeof table / sizeof table[0] };
@@ -237,8 +274,6 @@ target_parse(
 	*t = (struct target){ 0 };
 	if (form == NULL)
 		return forms;
-	if (form->parse == NULL)
-		return form->refusal;
 	const char *reason = form->parse(t, &args);
 	if (reason != NULL)
 		return reason;

@@ -1,0 +1,27 @@
+/*
+ * Lua applications (WSAPI).
+ */
+#include "gateway/alicorn.h"
+
+static const char *
+load(const char *target, void **app)
+{
+	(void)target;
+	*app = NULL;
+	return "Lua is not built in yet";
+}
+
+static int
+handle(void *app, struct al_request *req)
+{
+	(void)app;
+	(void)req;
+	return AL_ERROR;
+}
+
+__attribute__((visibility("default"))) const struct al_binding al_binding = {
+	.abi = AL_ABI,
+	.name = "lua",
+	.load = load,
+	.handle = handle,
+};
