@@ -171,36 +171,76 @@ parse_cgi(struct target *t, const struct form_args *a)
 
 /* ---- FastCGI ---- */
 
+/* One backend as the binding is told it, into *spec. Returns NULL, or what is wrong. */
+typedef const char *backend_fn(
+	const char **spec, const char *item, const struct form_args *a);
+
+static const char *
+parse_backend_tcp(const char **spec, const char *item, const struct form_args *a)
+{
+	struct address address;
+	const char *reason = address_parse(&address, item, a->memory);
+
+	if (reason != NULL)
+		return reason;
+	const char *colon = strrchr(item, ':');
+	if (address.kind != ADDRESS_TCP || colon == NULL || colon == item ||
+		strchr(colon, ']') != NULL)
+		return "not of the form fcgi://HOST:PORT";
+	*spec = address.text;
+	return NULL;
+}
+
+static const char *
+parse_backend_unix(const char **spec, const char *item, const struct form_args *a)
+{
+	struct address address;
+
+	if (strncmp(item, "unix:", 5) != 0 || item[5] == '\0')
+		return "not of the form fcgi://HOST:PORT or fcgi:unix:PATH";
+	const char *path = text_absolute(item + 5, a->folder, a->memory);
+	if (path == NULL)
+		return "out of memory";
+	*spec = text_format(a->memory, "unix:%s", path);
+	return *spec != NULL ? address_parse(&address, *spec, a->memory)
+			     : "out of memory";
+}
+
+/* Backends of equal rank, with commas between them. */
+static const char *
+parse_backends(struct target *t, const struct form_args *a, backend_fn *parse)
+{
+	const char *at = a->rest, *end, *reason;
+
+	t->binding = "fastcgi";
+	do {
+		const char *spec;
+		end = at + strcspn(at, ",");
+		const char *item =
+			arena_strz(a->memory, slice_of(at, (size_t)(end - at)));
+		if (item == NULL)
+			return "out of memory";
+		reason = parse(&spec, item, a);
+		if (reason != NULL)
+			return reason;
+		t->spec = t->spec == NULL
+			? spec
+			: text_format(a->memory, "%s,%s", t->spec, spec);
+		at = end + 1;
+	} while (*end != '\0' && t->spec != NULL);
+	return NULL;
+}
+
 static const char *
 parse_fcgi_tcp(struct target *t, const struct form_args *a)
 {
-	struct address address;
-	const char *reason = address_parse(&address, a->rest, a->memory);
-
-	t->binding = "fastcgi";
-	if (reason != NULL)
-		return reason;
-	const char *colon = strrchr(a->rest, ':');
-	if (address.kind != ADDRESS_TCP || colon == NULL || colon == a->rest ||
-		strchr(colon, ']') != NULL)
-		return "not of the form fcgi://HOST:PORT";
-	t->spec = address.text;
-	return NULL;
+	return parse_backends(t, a, parse_backend_tcp);
 }
 
 static const char *
 parse_fcgi_unix(struct target *t, const struct form_args *a)
 {
-	struct address address;
-
-	t->binding = "fastcgi";
-	if (strncmp(a->rest, "unix:", 5) != 0 || a->rest[5] == '\0')
-		return "not of the form fcgi://HOST:PORT or fcgi:unix:PATH";
-	const char *path = text_absolute(a->rest + 5, a->folder, a->memory);
-	if (path == NULL)
-		return "out of memory";
-	t->spec = text_format(a->memory, "unix:%s", path);
-	return address_parse(&address, t->spec, a->memory);
+	return parse_backends(t, a, parse_backend_unix);
 }
 
 static const char *

@@ -4,7 +4,7 @@
  *
  *   python:MODULE:CALLABLE  MODULE:CALLABLE  MODULE  FILE.py   python
  *   c:FILE.so  FILE.so  FILE.so:FUNCTION                       c
- *   fcgi://HOST:PORT  fcgi:unix:PATH                           fastcgi
+ *   fcgi://HOST:PORT,...  fcgi:unix:PATH,unix:PATH,...         fastcgi
  *   fcgi-exec:PROGRAM ARGUMENT ...                             fastcgi, with its
  * program
  */

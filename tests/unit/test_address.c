@@ -97,6 +97,10 @@ static const struct {
 	{ "fcgi://[::1]:9000", "fastcgi", "[::1]:9000", "fcgi://[::1]:9000" },
 	{ "fcgi:unix:/run/x", "fastcgi", "unix:/run/x", "fcgi:unix:/run/x" },
 	{ "fcgi:unix:x", "fastcgi", "unix:FOLDER/x", "fcgi:unix:FOLDER/x" },
+	{ "fcgi://a:1,[::1]:2,c:3", "fastcgi", "a:1,[::1]:2,c:3",
+		"fcgi://a:1,[::1]:2,c:3" },
+	{ "fcgi:unix:x,unix:/y", "fastcgi", "unix:FOLDER/x,unix:/y",
+		"fcgi:unix:FOLDER/x,unix:/y" },
 };
 
 static const struct {
@@ -117,7 +121,12 @@ static const struct {
 	{ "fcgi://:9000", "not of the form fcgi://HOST:PORT" },
 	{ "fcgi://[::1]", "not of the form fcgi://HOST:PORT" },
 	{ "fcgi://a:b", "\"b\" is not a port from 0 to 65535" },
+	{ "fcgi://a:1,b", "not of the form fcgi://HOST:PORT" },
+	{ "fcgi://a:1,b:c", "\"c\" is not a port from 0 to 65535" },
+	{ "fcgi://a:1,unix:/x", "not of the form fcgi://HOST:PORT" },
 	{ "fcgi:unix:", "not of the form fcgi://HOST:PORT or fcgi:unix:PATH" },
+	{ "fcgi:unix:/x,", "not of the form fcgi://HOST:PORT or fcgi:unix:PATH" },
+	{ "fcgi:unix:/x,/y", "not of the form fcgi://HOST:PORT or fcgi:unix:PATH" },
 	{ "fcgi:a:1", "not of the form fcgi://HOST:PORT or fcgi:unix:PATH" },
 	{ "fcgi-exec:", "not of the form fcgi-exec:PROGRAM ARGUMENT ..." },
 	{ "fcgi-exec:x 'a", "a quote or a backslash has no end" },
