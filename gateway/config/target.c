@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "gateway/config/address.h"
@@ -18,8 +19,8 @@ typedef const char *form_fn(struct target *t, const struct form_args *a);
 
 static const char forms[] =
 	"not a target: MODULE:CALLABLE, FILE.py, FILE.lua, FILE.php, FILE.so, "
-	"php:FOLDER, lua:FILE, luajit:FILE, fcgi://HOST:PORT, fcgi:unix:PATH, "
-	"fcgi-exec:PROGRAM or cgi:PATH";
+	"php:FOLDER, lua:FILE, lua:MODULE, luajit:FILE, luajit:MODULE, "
+	"fcgi://HOST:PORT, fcgi:unix:PATH, fcgi-exec:PROGRAM or cgi:PATH";
 
 /* ---- Files ---- */
 
@@ -141,18 +142,40 @@ parse_path(struct target *t, const struct form_args *a)
 	return NULL;
 }
 
+/* The name of a module, as require() takes it, where no file has that name. */
+static bool
+is_lua_module(const struct form_args *a)
+{
+	struct stat st;
+	size_t len = dotted_length(a->rest);
+
+	if (len == 0 || a->rest[len] != '\0' || file_length(a->rest, ".lua") > 0)
+		return false;
+	const char *path = text_absolute(a->rest, a->folder, a->memory);
+	return path != NULL && (stat(path, &st) != 0 || S_ISDIR(st.st_mode));
+}
+
+static const char *
+parse_lua_code(struct target *t, const struct form_args *a)
+{
+	if (!is_lua_module(a))
+		return parse_path(t, a);
+	t->spec = arena_strz(a->memory, slice_str(a->rest));
+	return NULL;
+}
+
 static const char *
 parse_lua(struct target *t, const struct form_args *a)
 {
 	t->binding = "lua";
-	return parse_path(t, a);
+	return parse_lua_code(t, a);
 }
 
 static const char *
 parse_luajit(struct target *t, const struct form_args *a)
 {
 	t->binding = "luajit";
-	return parse_path(t, a);
+	return parse_lua_code(t, a);
 }
 
 static const char *

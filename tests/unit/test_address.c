@@ -78,7 +78,7 @@ START_TEST(addresses_are_parsed)
 }
 END_TEST
 
-/* FOLDER stands for the folder that the paths are relative to. */
+/* HERE stands for the folder that the paths are relative to. */
 static const struct {
 	const char *text, *binding, *spec, *absolute;
 } targets[] = {
@@ -86,28 +86,39 @@ static const struct {
 	{ "shop.wsgi", "python", "shop.wsgi", "shop.wsgi" },
 	{ "python:shop:app", "python", "shop:app", "python:shop:app" },
 	{ "_a1:make(\"x\", 2)", "python", "_a1:make(\"x\", 2)", "_a1:make(\"x\", 2)" },
-	{ "app.py", "python", "FOLDER/app.py", "FOLDER/app.py" },
-	{ "./app.py:app", "python", "FOLDER/app.py:app", "FOLDER/app.py:app" },
-	{ "python:app.py:a", "python", "FOLDER/app.py:a", "python:FOLDER/app.py:a" },
-	{ ".//a.so", "c", "FOLDER/a.so", "FOLDER/a.so" },
-	{ "a.so:f", "c", "FOLDER/a.so:f", "FOLDER/a.so:f" },
-	{ "c:a.so", "c", "FOLDER/a.so", "c:FOLDER/a.so" },
+	{ "app.py", "python", "HERE/app.py", "HERE/app.py" },
+	{ "./app.py:app", "python", "HERE/app.py:app", "HERE/app.py:app" },
+	{ "python:app.py:a", "python", "HERE/app.py:a", "python:HERE/app.py:a" },
+	{ ".//a.so", "c", "HERE/a.so", "HERE/a.so" },
+	{ "a.so:f", "c", "HERE/a.so:f", "HERE/a.so:f" },
+	{ "c:a.so", "c", "HERE/a.so", "c:HERE/a.so" },
 	{ "fcgi://localhost:9000", "fastcgi", "localhost:9000",
 		"fcgi://localhost:9000" },
 	{ "fcgi://[::1]:9000", "fastcgi", "[::1]:9000", "fcgi://[::1]:9000" },
 	{ "fcgi:unix:/run/x", "fastcgi", "unix:/run/x", "fcgi:unix:/run/x" },
-	{ "fcgi:unix:x", "fastcgi", "unix:FOLDER/x", "fcgi:unix:FOLDER/x" },
+	{ "fcgi:unix:x", "fastcgi", "unix:HERE/x", "fcgi:unix:HERE/x" },
+	{ "app.lua", "lua", "HERE/app.lua", "HERE/app.lua" },
+	{ "lua:app.lua", "lua", "HERE/app.lua", "lua:HERE/app.lua" },
+	{ "lua:wiki.ws", "lua", "HERE/wiki.ws", "lua:HERE/wiki.ws" },
+	{ "lua:shop", "lua", "shop", "lua:shop" },
+	{ "luajit:shop.web", "luajit", "shop.web", "luajit:shop.web" },
+	{ "luajit:app.lua", "luajit", "HERE/app.lua", "luajit:HERE/app.lua" },
 	{ "fcgi://a:1,[::1]:2,c:3", "fastcgi", "a:1,[::1]:2,c:3",
 		"fcgi://a:1,[::1]:2,c:3" },
-	{ "fcgi:unix:x,unix:/y", "fastcgi", "unix:FOLDER/x,unix:/y",
-		"fcgi:unix:FOLDER/x,unix:/y" },
+	{ "fcgi:unix:x,unix:/y", "fastcgi", "unix:HERE/x,unix:/y",
+		"fcgi:unix:HERE/x,unix:/y" },
 };
+
+#define FORMS \
+	"not a target: MODULE:CALLABLE, FILE.py, FILE.lua, FILE.php, FILE.so, " \
+	"php:FOLDER, lua:FILE, lua:MODULE, luajit:FILE, luajit:MODULE, " \
+	"fcgi://HOST:PORT, fcgi:unix:PATH, fcgi-exec:PROGRAM or cgi:PATH"
 
 static const struct {
 	const char *text, *reason;
 } bad_targets[] = {
-	{ "none.so", "FOLDER/none.so: No such file or directory" },
-	{ "sub/none.py:app", "FOLDER/sub/none.py: No such file or directory" },
+	{ "none.so", "HERE/none.so: No such file or directory" },
+	{ "sub/none.py:app", "HERE/sub/none.py: No such file or directory" },
 	{ "app.py:", "\"\" is not a callable" },
 	{ "app.py:1", "\"1\" is not a callable" },
 	{ "a.so:", "nothing behind the colon" },
@@ -134,37 +145,32 @@ static const struct {
 		"bin/x: a program is given by its absolute path, or by its name "
 		"alone" },
 	{ "fcgi-exec:/none/x", "/none/x: No such file or directory" },
-	{ "php:/srv/blog",
-		"PHP is not built in yet: use fcgi-exec:/usr/bin/php-cgi and set root "
-		"to "
-		"the folder of the scripts" },
-	{ "index.php",
-		"PHP is not built in yet: use fcgi-exec:/usr/bin/php-cgi and set root "
-		"to "
-		"the folder of the scripts" },
-	{ "app.lua",
-		"Lua is not built in yet: use fcgi-exec: with a FastCGI program in "
-		"Lua" },
-	{ "cgi:/x", "CGI is not built in yet: use fcgi-exec: with a FastCGI program" },
-	{ "/srv/blog",
-		"not a target: MODULE:CALLABLE, FILE.py, FILE.so, fcgi://HOST:PORT, "
-		"fcgi:unix:PATH or fcgi-exec:PROGRAM" },
-	{ "",
-		"not a target: MODULE:CALLABLE, FILE.py, FILE.so, fcgi://HOST:PORT, "
-		"fcgi:unix:PATH or fcgi-exec:PROGRAM" },
+	{ "php:/none/blog", "/none/blog: No such file or directory" },
+	{ "php:", "no path is given" },
+	{ "index.php", "HERE/index.php: No such file or directory" },
+	{ "none.lua", "HERE/none.lua: No such file or directory" },
+	{ "lua:none.lua", "HERE/none.lua: No such file or directory" },
+	{ "luajit:./shop", "HERE/shop: No such file or directory" },
+	{ "lua:a..b", "HERE/a..b: No such file or directory" },
+	{ "lua:", "no path is given" },
+	{ "cgi:/none/x", "/none/x: No such file or directory" },
+	{ "/srv/blog", FORMS },
+	{ "", FORMS },
 };
 
 static char folder[] = "/tmp/alicorn-XXXXXX";
 
+static const char *const files[] = { "app.py", "a.so", "app.lua", "wiki.ws" };
+
+enum { FILES = sizeof(files) / sizeof(files[0]) };
+
 static void
 make_folder(void)
 {
-	static const char *const files[] = { "app.py", "a.so" };
-
 	memcpy(folder + strlen(folder) - 6, "XXXXXX", 6);
 	ck_assert_ptr_nonnull(mkdtemp(folder));
 	int at = open(folder, O_DIRECTORY | O_RDONLY);
-	for (size_t i = 0; i < 2; i++)
+	for (size_t i = 0; i < FILES; i++)
 		close(openat(at, files[i], O_CREAT | O_WRONLY, 0600));
 	close(at);
 }
@@ -174,8 +180,8 @@ remove_folder(void)
 {
 	int at = open(folder, O_DIRECTORY | O_RDONLY);
 
-	unlinkat(at, "app.py", 0);
-	unlinkat(at, "a.so", 0);
+	for (size_t i = 0; i < FILES; i++)
+		unlinkat(at, files[i], 0);
 	close(at);
 	rmdir(folder);
 }
@@ -183,13 +189,13 @@ remove_folder(void)
 static void
 assert_text(const char *text, const char *expected, struct arena *memory)
 {
-	const char *at = strstr(expected, "FOLDER");
+	const char *at = strstr(expected, "HERE");
 
 	if (at != NULL) {
 		char *whole =
 			arena_bytes(memory, strlen(folder) + strlen(expected) + 1);
 		snprintf(whole, strlen(folder) + strlen(expected) + 1, "%.*s%s%s",
-			(int)(at - expected), expected, folder, at + strlen("FOLDER"));
+			(int)(at - expected), expected, folder, at + strlen("HERE"));
 		expected = whole;
 	}
 	ck_assert_pstr_eq(text, expected);
