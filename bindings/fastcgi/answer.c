@@ -4,26 +4,19 @@
  * response has left already, the gateway cuts the connection so that the client can see
  * it.
  */
+#include <errno.h>
 #include <stdio.h>
-#include <strings.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "bindings/fastcgi/exchange.h"
-#include "protocols/cgi.h"
 
 enum {
 	HEAD_MAX = 32 * 1024, /* bytes */
 	FIELDS_MAX = 128, /* of a head */
 	LINE_MAX_BYTES = 1024, /* of STDERR; longer ones are broken */
 	STDERR_MAX = 64 * 1024, /* bytes that are logged of one request */
-};
-
-/* Orders to the server to send a file of its choosing. We follow none, so a client must
- * not learn the path, nor a proxy before us follow what came by accident. */
-static const char *const dropped_fields[] = {
-	"X-Sendfile",
-	"X-Sendfile2",
-	"X-LIGHTTPD-send-file",
-	"X-Accel-Redirect",
 };
 
 void
@@ -40,17 +33,8 @@ static void
 write_body(struct exchange *x, struct slice data)
 {
 	/* The client has gone, which is nothing to complain about. */
-	if (data.len != 0 && al_write(x->req, data.ptr, data.len) != 0)
+	if (data.len != 0 && !x->discards && al_write(x->req, data.ptr, data.len) != 0)
 		exchange_set(x, EXCHANGE_FAILED);
-}
-
-static bool
-is_dropped(struct slice name)
-{
-	for (size_t i = 0; i < sizeof(dropped_fields) / sizeof(dropped_fields[0]); i++)
-		if (slice_caseeq(name, slice_str(dropped_fields[i])))
-			return true;
-	return false;
 }
 
 /* Location without a status is a redirect. To a local path RFC 3875 would have the
@@ -64,17 +48,18 @@ status_of(const struct cgi_head *head)
 	return head->location.len != 0 ? SLICE("302 Found") : SLICE("200 OK");
 }
 
-static void
-start_response(struct exchange *x, const struct cgi_head *head)
+/* The fields that are passed on; of a response that is a file in truth, those that
+ * still hold. */
+static size_t
+copy_fields(struct al_header *headers, const struct cgi_head *head, bool is_file)
 {
-	struct al_header headers[FIELDS_MAX];
-	struct slice status = status_of(head);
-	char text[128];
 	size_t n = 0;
 
 	for (size_t i = 0; i < head->n_fields; i++) {
 		const struct http1_field *f = &head->fields[i];
-		if (is_dropped(f->name))
+		if (is_file &&
+			(sendfile_is_order(f->name) ||
+				slice_caseeq(f->name, SLICE("Content-Length"))))
 			continue;
 		headers[n++] = (struct al_header){
 			.name = f->name.ptr,
@@ -84,6 +69,16 @@ start_response(struct exchange *x, const struct cgi_head *head)
 			.value_len = f->value.len,
 		};
 	}
+	return n;
+}
+
+static void
+start(struct exchange *x, const struct cgi_head *head, const struct al_header *headers,
+	size_t n)
+{
+	struct slice status = status_of(head);
+	char text[128];
+
 	if (status.len >= sizeof(text)) {
 		exchange_fail(x, 502, "the response's status is too long");
 		return;
@@ -93,6 +88,44 @@ start_response(struct exchange *x, const struct cgi_head *head)
 		exchange_fail(x, 502, "the response is not valid");
 	else
 		exchange_set(x, EXCHANGE_BODY);
+}
+
+/* The file that the application names is the body; its own one is not. */
+static void
+start_file(struct exchange *x, const struct cgi_head *head,
+	const struct http1_field *order)
+{
+	struct al_header headers[FIELDS_MAX + 1];
+	int fd = sendfile_open(x->app, order);
+	char length[24];
+	struct stat st;
+
+	if (fd == -1 || fstat(fd, &st) != 0) {
+		exchange_fail(x, 502, "%" SLICE_FMT ": %" SLICE_FMT ": %s",
+			SLICE_ARG(order->name), SLICE_ARG(order->value),
+			strerror(errno));
+		return;
+	}
+	size_t n = copy_fields(headers, head, true);
+	snprintf(length, sizeof(length), "%lld", (long long)st.st_size);
+	headers[n++] = (struct al_header){ .name = "Content-Length", .value = length };
+	start(x, head, headers, n);
+	x->discards = true;
+	if (x->state == EXCHANGE_BODY && al_sendfile(x->req, fd, 0, st.st_size) != 0)
+		exchange_set(x, EXCHANGE_FAILED);
+	close(fd);
+}
+
+static void
+start_response(struct exchange *x, const struct cgi_head *head)
+{
+	const struct http1_field *order = sendfile_order(x->app, head);
+	struct al_header headers[FIELDS_MAX];
+
+	if (order != NULL)
+		start_file(x, head, order);
+	else
+		start(x, head, headers, copy_fields(headers, head, false));
 }
 
 /* The head mostly comes in one piece and is then read where it stands. */
@@ -130,7 +163,7 @@ static void
 log_line(struct exchange *x)
 {
 	if (x->line.len != 0)
-		al_log(x->req, AL_WARNING, "%s: %" SLICE_FMT, x->backend->target,
+		al_log(x->req, AL_WARNING, "%s: %" SLICE_FMT, exchange_peer(x),
 			SLICE_ARG(x->line));
 	buffer_reset(&x->line);
 }
@@ -150,7 +183,7 @@ take_stderr(struct exchange *x, struct slice data)
 			log_line(x);
 			al_log(x->req, AL_WARNING,
 				"%s: the rest of STDERR is not logged",
-				x->backend->target);
+				exchange_peer(x));
 		}
 	}
 }
@@ -172,6 +205,15 @@ take_end(struct exchange *x)
 		exchange_set(x, EXCHANGE_DONE);
 }
 
+/* Whether the record that ended the request was the last of what came, and came whole.
+ * What follows it must not be taken for the next answer. */
+static bool
+ends_clean(struct fastcgi_decoder *d, struct slice rest)
+{
+	return fastcgi_next(d, &rest) == FASTCGI_NEED_MORE && d->n_fixed == 0 &&
+		d->left == 0 && d->padding == 0;
+}
+
 void
 answer_take(struct exchange *x, struct slice in)
 {
@@ -191,6 +233,7 @@ answer_take(struct exchange *x, struct slice in)
 			break;
 		case FASTCGI_END:
 			take_end(x);
+			x->clean = ends_clean(&x->decoder, in);
 			break;
 		case FASTCGI_ERROR:
 			exchange_fail(x, 502, "broken FastCGI: %s", x->decoder.error);

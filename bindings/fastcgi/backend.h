@@ -1,71 +1,50 @@
 /*
- * A FastCGI backend: what load() made of the target and the settings. Lives as long as
- * the process and does not change.
+ * One FastCGI backend: where it is, how it fares, and the links to it.
  */
 #ifndef FASTCGI_BACKEND_H
 #define FASTCGI_BACKEND_H
 
-#include <netdb.h>
-#include <stddef.h>
+#include <stdint.h>
 
-#include "gateway/alicorn.h"
-#include "protocols/arena.h"
-#include "protocols/buffer.h"
+#include "bindings/fastcgi/link.h"
+#include "bindings/fastcgi/lookup.h"
+#include "bindings/fastcgi/place.h"
 
-/* The id of every request: a connection has only one. */
-enum { REQUEST_ID = 1 };
-
-struct param {
-	const char *name;
-	const char *value;
-};
+struct pool;
 
 struct backend {
-	struct arena memory; /* of the texts and of params */
-	const char *target; /* for the log */
-	struct addrinfo *addresses; /* tried one after the other */
-	unsigned timeout_ms; /* without progress; 0 is no limit */
-	unsigned connect_ms; /* to be connected */
+	struct pool *pool;
+	const char *name; /* "127.0.0.1:9000", "unix:/run/x", for the log */
 
-	/* Where scripts are. The folder is opened once, so what it is replaced by (a
-	 * link that names another release) is seen after a reload. */
-	const char *root; /* without links; NULL: PATH_INFO names no files */
-	int root_fd;
-	const char *index;
-	const char *script_file; /* the front controller; NULL: none */
-	const char *script_name; /* its name, from the root */
+	struct host host; /* without a name: its places do not change */
+	struct places places;
+	size_t place; /* that was connected to last */
+	struct lookup *lookup; /* NULL: none is under way */
+	struct al_timer *timer; /* until the next one */
 
-	struct param *params; /* the setting: these replace and extend all others */
-	size_t n_params;
+	unsigned n_busy; /* links that exchanges have */
+	unsigned n_idle;
+	struct links idle; /* the last used at the end */
+	struct links unanswered; /* busy and new, the oldest first */
+
+	/* 0: it takes connections; else it did not, and is left out until then while
+	 * there are others. */
+	uint64_t failed_until;
 };
 
-/* ---- script.c ---- */
+/* Looks the name up, for the first time. Returns NULL, or why it cannot be. The name is
+ * not copied. */
+const char *backend_load(struct backend *b, struct pool *p, const char *name);
 
-/* Which script answers a request; NULL is what does not exist. */
-struct script {
-	const char *filename;
-	const char *name;
-	const char *path_info;
-	const char *location; /* of a folder that was asked for without its slash */
-};
+/* In the process that is to use it: the name is looked up again from now on. */
+const char *backend_start(struct backend *b);
 
-/* Reads the settings root, script and index. Returns NULL, or what is wrong with them.
- */
-const char *script_load(struct backend *b);
+void backend_release(struct backend *b);
 
-/* Returns NULL, or the status to answer with: "404 Not Found". Texts live in the arena.
- */
-const char *script_find(struct script *s, const struct backend *b,
-	struct al_request *req, struct arena *memory);
+void backend_failed(struct backend *b);
+void backend_works(struct backend *b);
 
-/* ---- params.c ---- */
-
-/* Reads the setting params. Returns NULL, or what is wrong with it. */
-const char *params_load(struct backend *b);
-
-/* BEGIN_REQUEST and the parameters of a request. Returns NULL, or the status to answer
- * with. */
-const char *params_encode(struct buffer *out, const struct backend *b,
-	struct al_request *req, const struct script *script);
+/* A request of ours has been waiting for one of its processes for a while. */
+bool backend_is_awaited(const struct backend *b);
 
 #endif

@@ -1,122 +1,65 @@
 /*
- * The binding of FastCGI applications: a client of a responder that runs elsewhere, or
- * that the arbiter runs and supervises. The target is "HOST:PORT", "[V6]:PORT" or
- * "unix:PATH".
- *
- * Each request has a connection of its own, closed at its end. A kept one would hold a
- * process of the backend while it is idle, and a pool of them starves for as many.
+ * The binding of FastCGI applications: a client of responders that run elsewhere, or
+ * that the arbiter runs and supervises. The target names one or more of them:
+ * "HOST:PORT", "[V6]:PORT" or "unix:PATH", with commas between them.
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
-#include "bindings/fastcgi/backend.h"
+#include "bindings/fastcgi/app.h"
 #include "bindings/fastcgi/exchange.h"
-
-enum { CONNECT_MS = 5000 };
 
 /* ---- Loading ---- */
 
-/* One list for both kinds; a unix address is allocated as one piece, with its path. */
-static const char *
-resolve_unix(struct backend *b, const char *path)
-{
-	struct place {
-		struct addrinfo info;
-		struct sockaddr_un address;
-	} *place = calloc(1, sizeof(*place));
-
-	if (place == NULL)
-		return "out of memory";
-	b->addresses = &place->info;
-	if (strlen(path) >= sizeof(place->address.sun_path))
-		return "the path of the unix socket is too long";
-	place->address.sun_family = AF_UNIX;
-	memcpy(place->address.sun_path, path, strlen(path));
-	place->info.ai_family = AF_UNIX;
-	place->info.ai_addr = (struct sockaddr *)&place->address;
-	place->info.ai_addrlen = sizeof(place->address);
-	return NULL;
-}
-
-static const char *
-resolve_tcp(struct backend *b, const char *target)
-{
-	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
-	const char *colon = strrchr(target, ':');
-	char host[256];
-
-	if (colon == NULL || colon == target || colon[1] == '\0')
-		return "the target is not HOST:PORT or unix:PATH";
-	size_t len = (size_t)(colon - target);
-	if (target[0] == '[' && target[len - 1] == ']') {
-		target++;
-		len -= 2;
-	}
-	if (len >= sizeof(host))
-		return "the name of the host is too long";
-	memcpy(host, target, len);
-	host[len] = '\0';
-	int error = getaddrinfo(host, colon + 1, &hints, &b->addresses);
-	return error == 0 ? NULL : gai_strerror(error);
-}
-
-static const char *
-resolve(struct backend *b, const char *target)
-{
-	b->target = target;
-	if (strncmp(target, "unix:", 5) == 0)
-		return resolve_unix(b, target + 5);
-	return resolve_tcp(b, target);
-}
-
 static void
-unload(void *app)
+unload(void *instance)
 {
-	struct backend *b = app;
+	struct app *app = instance;
 
-	if (b->addresses != NULL && b->addresses->ai_family == AF_UNIX)
-		free(b->addresses);
-	else if (b->addresses != NULL)
-		freeaddrinfo(b->addresses);
-	if (b->root_fd != -1)
-		close(b->root_fd);
-	arena_release(&b->memory);
-	free(b);
+	pool_release(&app->pool);
+	folder_close(&app->root);
+	for (size_t i = 0; i < app->n_sendfile_roots; i++)
+		folder_close(&app->sendfile_roots[i]);
+	arena_release(&app->memory);
+	free(app);
 }
 
-static void
-load_limits(struct backend *b)
+static bool
+is_managed(void)
 {
-	const char *timeout = al_option("timeout", 0);
-	unsigned long ms = timeout != NULL ? strtoul(timeout, NULL, 10) * 1000 : 0;
+	const char *target = al_option("target", 0);
 
-	b->timeout_ms = (unsigned)ms;
-	b->connect_ms = ms != 0 && ms < CONNECT_MS ? (unsigned)ms : CONNECT_MS;
+	return target != NULL && strncmp(target, "fcgi-exec:", 10) == 0;
 }
 
 static const char *
-load(const char *target, void **app)
+load(const char *target, void **instance)
 {
-	struct backend *b = calloc(1, sizeof(*b));
+	struct app *app = calloc(1, sizeof(*app));
 
-	if (b == NULL)
+	if (app == NULL)
 		return "out of memory";
-	b->root_fd = -1;
-	load_limits(b);
-	const char *error = resolve(b, target);
+	app->root = (struct folder)FOLDER_CLOSED;
+	const char *error = pool_load(&app->pool, target, is_managed(), &app->memory);
 	if (error == NULL)
-		error = script_load(b);
+		error = script_load(app);
 	if (error == NULL)
-		error = params_load(b);
+		error = params_load(app);
+	if (error == NULL)
+		error = sendfile_load(app);
 	if (error != NULL)
-		unload(b);
+		unload(app);
 	else
-		*app = b;
+		*instance = app;
 	return error;
+}
+
+static const char *
+begin(void *instance)
+{
+	struct app *app = instance;
+
+	return pool_start(&app->pool);
 }
 
 /* ---- Requests ---- */
@@ -138,19 +81,19 @@ refuse(struct al_request *req, const char *status, const char *location)
 }
 
 static int
-handle(void *app, struct al_request *req)
+handle(void *instance, struct al_request *req)
 {
-	const struct backend *b = app;
+	struct app *app = instance;
 	struct arena memory = { 0 };
 	struct buffer out = { 0 };
 	struct script script;
 	int result;
 
-	const char *refusal = script_find(&script, b, req, &memory);
+	const char *refusal = script_find(&script, app, req, &memory);
 	if (refusal == NULL)
-		refusal = params_encode(&out, b, req, &script);
+		refusal = params_encode(&out, app, req, &script);
 	if (refusal == NULL)
-		result = exchange_start(b, req, &out);
+		result = exchange_start(app, req, &out);
 	else
 		result = refuse(req, refusal, script.location);
 	buffer_release(&out);
@@ -163,6 +106,7 @@ const struct al_binding al_binding = {
 	.flags = AL_EVENT_DRIVEN,
 	.name = "fastcgi",
 	.load = load,
+	.start = begin,
 	.handle = handle,
 	.unload = unload,
 };

@@ -4,18 +4,15 @@
  * pattern can be deceived (/upload/picture.jpg/x.php, a line feed in the path), and a
  * backend that has to guess runs what it should not.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-#include "bindings/fastcgi/backend.h"
+#include "bindings/fastcgi/app.h"
 
 #define EXTENSION ".php"
 
@@ -23,54 +20,11 @@
 
 enum file_kind { FILE_NONE, FILE_SCRIPT, FILE_FOLDER };
 
-/* Where the part of a real path begins that is under the root; NULL: it is not under
- * it. */
-static const char *
-under_root(const struct backend *b, const char *path)
-{
-	size_t len = strlen(b->root);
-
-	if (strncmp(path, b->root, len) != 0)
-		return NULL;
-	if (path[len] == '/')
-		return path + len + 1;
-	return b->root[len - 1] == '/' ? path + len : NULL;
-}
-
-/* Without the system call: follows the links, then looks where they led. */
-static int
-open_compared(const struct backend *b, const char *path)
-{
-	char joined[PATH_MAX], real[PATH_MAX];
-	int n = snprintf(joined, sizeof(joined), "%s/%s", b->root, path);
-
-	if (n >= (int)sizeof(joined) || realpath(joined, real) == NULL ||
-		under_root(b, real) == NULL)
-		return -1;
-	return open(real, O_PATH | O_CLOEXEC);
-}
-
-/* Opens nothing outside of the root, wherever symbolic links lead. Old kernels do not
- * know the call, some containers forbid it, and it may ask to be tried again. */
-static int
-open_beneath(const struct backend *b, const char *path)
-{
-	struct open_how how = {
-		.flags = O_PATH | O_CLOEXEC,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
-	};
-	long fd = syscall(SYS_openat2, b->root_fd, path, &how, sizeof(how));
-
-	if (fd == -1 && (errno == ENOSYS || errno == EPERM || errno == EAGAIN))
-		return open_compared(b, path);
-	return (int)fd;
-}
-
 static enum file_kind
-look(const struct backend *b, const char *path)
+look(const struct app *app, const char *path)
 {
 	struct stat st;
-	int fd = open_beneath(b, *path != '\0' ? path : ".");
+	int fd = folder_open_file(&app->root, *path != '\0' ? path : ".", O_PATH);
 
 	if (fd == -1)
 		return FILE_NONE;
@@ -83,61 +37,47 @@ look(const struct backend *b, const char *path)
 
 /* ---- Settings ---- */
 
-static const char *
-load_root(struct backend *b, const char *root)
-{
-	char real[PATH_MAX];
-
-	if (realpath(root, real) == NULL)
-		return "root: no such folder";
-	b->root = arena_strz(&b->memory, slice_str(real));
-	if (b->root == NULL)
-		return "out of memory";
-	b->root_fd = open(real, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	return b->root_fd != -1 ? NULL : "root: not a folder";
-}
-
 /* A relative path begins at the root. The script's name is what its path is from there,
  * or the last part of it. Without a root it is the backend's to find, on another
  * machine perhaps. */
 static const char *
-load_front_controller(struct backend *b, const char *script)
+load_front_controller(struct app *app, const char *script)
 {
 	char path[PATH_MAX], real[PATH_MAX];
 	const char *name = NULL;
 
-	if (b->root != NULL) {
+	if (app->root.path != NULL) {
 		bool relative = *script != '/';
-		int n = snprintf(path, sizeof(path), "%s%s%s", relative ? b->root : "",
-			relative ? "/" : "", script);
+		int n = snprintf(path, sizeof(path), "%s%s%s",
+			relative ? app->root.path : "", relative ? "/" : "", script);
 		if (n >= (int)sizeof(path) || realpath(path, real) == NULL)
 			return "script: no such file";
 		script = real;
-		name = under_root(b, real);
+		name = folder_rest(&app->root, real);
 	}
 	if (name == NULL) {
 		const char *slash = strrchr(script, '/');
 		name = slash != NULL ? slash + 1 : script;
 	}
-	b->script_file = arena_strz(&b->memory, slice_str(script));
-	b->script_name = arena_strz(&b->memory, slice_str(name));
-	return b->script_file != NULL && b->script_name != NULL ? NULL
-								: "out of memory";
+	app->script_file = arena_strz(&app->memory, slice_str(script));
+	app->script_name = arena_strz(&app->memory, slice_str(name));
+	return app->script_file != NULL && app->script_name != NULL ? NULL
+								    : "out of memory";
 }
 
 const char *
-script_load(struct backend *b)
+script_load(struct app *app)
 {
 	const char *root = al_option("root", 0), *script = al_option("script", 0);
 	const char *error = NULL;
 
-	b->index = al_option("index", 0);
-	if (b->index == NULL)
-		b->index = "index.php";
-	if (root != NULL)
-		error = load_root(b, root);
+	app->index = al_option("index", 0);
+	if (app->index == NULL)
+		app->index = "index.php";
+	if (root != NULL && folder_open(&app->root, root, &app->memory) != NULL)
+		error = "root: no such folder";
 	if (error == NULL && script != NULL)
-		error = load_front_controller(b, script);
+		error = load_front_controller(app, script);
 	return error;
 }
 
@@ -174,12 +114,12 @@ is_clean(const char *path)
 	return true;
 }
 
-/* The file is b->root/file, named mount/file. */
+/* The file is root/file, named mount/file. */
 static const char *
-found(struct script *s, const struct backend *b, const char *mount, const char *file,
+found(struct script *s, const struct app *app, const char *mount, const char *file,
 	struct arena *memory)
 {
-	s->filename = join(memory, b->root, file);
+	s->filename = join(memory, app->root.path, file);
 	s->name = join(memory, mount, file);
 	return s->filename != NULL && s->name != NULL ? NULL : no_memory;
 }
@@ -188,7 +128,7 @@ found(struct script *s, const struct backend *b, const char *mount, const char *
  * begins with something that does not exist does not exist either, so the search ends
  * there. */
 static struct slice
-find_script(const struct backend *b, const char *path, struct arena *memory)
+find_script(const struct app *app, const char *path, struct arena *memory)
 {
 	size_t extension = strlen(EXTENSION);
 	enum file_kind kind = FILE_FOLDER;
@@ -201,7 +141,7 @@ find_script(const struct backend *b, const char *path, struct arena *memory)
 			memcmp(end - extension, EXTENSION, extension) != 0)
 			continue;
 		char *part = arena_strz(memory, slice_of(path, len));
-		kind = part != NULL ? look(b, part) : FILE_NONE;
+		kind = part != NULL ? look(app, part) : FILE_NONE;
 		if (kind == FILE_SCRIPT)
 			return slice_of(part, len);
 	}
@@ -226,59 +166,59 @@ folder_location(struct al_request *req, struct arena *memory)
 
 /* The index of the folder, or NULL: it has none, or it is no folder. */
 static char *
-find_index(const struct backend *b, const char *path, struct arena *memory)
+find_index(const struct app *app, const char *path, struct arena *memory)
 {
 	size_t len = strlen(path);
 
 	while (len > 0 && path[len - 1] == '/')
 		len--;
 	if (len == 0)
-		return look(b, b->index) == FILE_SCRIPT
-			? arena_strz(memory, slice_str(b->index))
+		return look(app, app->index) == FILE_SCRIPT
+			? arena_strz(memory, slice_str(app->index))
 			: NULL;
 	char *folder = arena_strz(memory, slice_of(path, len));
-	char *index = folder != NULL && look(b, folder) == FILE_FOLDER
-		? join(memory, folder, b->index)
+	char *index = folder != NULL && look(app, folder) == FILE_FOLDER
+		? join(memory, folder, app->index)
 		: NULL;
-	return index != NULL && look(b, index) == FILE_SCRIPT ? index : NULL;
+	return index != NULL && look(app, index) == FILE_SCRIPT ? index : NULL;
 }
 
 static const char *
-find_under_root(struct script *s, const struct backend *b, struct al_request *req,
+find_under_root(struct script *s, const struct app *app, struct al_request *req,
 	const char *mount, const char *path, struct arena *memory)
 {
 	path += strspn(path, "/");
-	struct slice file = find_script(b, path, memory);
+	struct slice file = find_script(app, path, memory);
 	if (file.len != 0) {
 		s->path_info = path[file.len] != '\0' ? path + file.len : NULL;
-		return found(s, b, mount, file.ptr, memory);
+		return found(s, app, mount, file.ptr, memory);
 	}
-	const char *index = find_index(b, path, memory);
+	const char *index = find_index(app, path, memory);
 	size_t len = strlen(path);
 	if (index != NULL && (len == 0 || path[len - 1] == '/'))
-		return found(s, b, mount, index, memory);
+		return found(s, app, mount, index, memory);
 	if (index != NULL) {
 		s->location = folder_location(req, memory);
 		return s->location != NULL ? "301 Moved Permanently" : no_memory;
 	}
-	if (b->script_file == NULL)
+	if (app->script_file == NULL)
 		return "404 Not Found";
-	s->filename = b->script_file;
-	s->name = join(memory, mount, b->script_name);
+	s->filename = app->script_file;
+	s->name = join(memory, mount, app->script_name);
 	return s->name != NULL ? NULL : no_memory;
 }
 
 const char *
-script_find(struct script *s, const struct backend *b, struct al_request *req,
+script_find(struct script *s, const struct app *app, struct al_request *req,
 	struct arena *memory)
 {
 	const char *path = al_env(req, "PATH_INFO"),
 		   *mount = al_env(req, "SCRIPT_NAME");
 
 	*s = (struct script){ 0 };
-	if (b->root == NULL) {
+	if (app->root.path == NULL) {
 		*s = (struct script){
-			.filename = b->script_file,
+			.filename = app->script_file,
 			.name = mount,
 			.path_info = path,
 		};
@@ -288,5 +228,5 @@ script_find(struct script *s, const struct backend *b, struct al_request *req,
 		path = "";
 	if (!is_clean(path))
 		return "400 Bad Request";
-	return find_under_root(s, b, req, mount != NULL ? mount : "", path, memory);
+	return find_under_root(s, app, req, mount != NULL ? mount : "", path, memory);
 }

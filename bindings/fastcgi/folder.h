@@ -1,0 +1,33 @@
+/*
+ * A folder in which files are looked for, and never outside of it, wherever symbolic
+ * links lead. It is opened once, so what it is replaced by (a link that names another
+ * release) is seen after a reload.
+ */
+#ifndef FASTCGI_FOLDER_H
+#define FASTCGI_FOLDER_H
+
+#include "protocols/arena.h"
+
+struct folder {
+	const char *path; /* without links; NULL: there is none */
+	int fd;
+};
+
+#define FOLDER_CLOSED \
+	{ \
+		.fd = -1 \
+	}
+
+/* Returns NULL, or what is wrong with the path; the text lives in the arena. */
+const char *folder_open(struct folder *f, const char *path, struct arena *memory);
+void folder_close(struct folder *f);
+
+/* Where the part of a path without links begins that is under the folder; NULL: it is
+ * not under it. */
+const char *folder_rest(const struct folder *f, const char *path);
+
+/* Opens what a relative path names; -1 and errno, also when it is not under the folder.
+ */
+int folder_open_file(const struct folder *f, const char *path, int flags);
+
+#endif
