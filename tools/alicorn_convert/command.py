@@ -1,0 +1,232 @@
+"""Commands that start gunicorn: of a service of systemd, of a Procfile, or as they are
+typed."""
+
+import os
+import re
+import shlex
+
+from .gunicorn import convert_words
+from .output import Unusable, absolute
+
+# ---- A command ---------------------------------------------------------------------------
+
+GUNICORN = re.compile(r"gunicorn[\d.]*(\.py)?$")
+SHELLS = {"sh", "bash", "dash", "ash", "zsh"}
+QUIET = {"exec", "env"}
+
+
+def expand(output, words, env):
+    """Puts the values of variables into the words. An option whose variable nobody knows is
+    left out: alicorn takes PORT and WEB_CONCURRENCY from its own environment."""
+    done = []
+    for word in words:
+        unknown = []
+
+        def value(found):
+            name, default = found[1] or found[3], found[2]
+            if name in env:
+                return env[name]
+            unknown.append((name, default))
+            return default or ""
+        expanded = re.sub(r"\$(?:\{(\w+)(?::?-([^}]*))?\}|(\w+))", value, word)
+        if not unknown:
+            done.append(expanded)
+        elif leave_out(output, done, word, unknown):
+            done.append(expanded)
+    return done
+
+
+def leave_out(output, done, word, unknown):
+    """Takes the option off that the word belongs to; true: the word stays, with its
+    default."""
+    name, default = unknown[0]
+    option = word.split("=")[0] if word.startswith("-") else done[-1] if done else ""
+    known = {"PORT": ("-b", "--bind"), "WEB_CONCURRENCY": ("-w", "--workers")}
+    is_own = option in known.get(name, ())
+    if default and not is_own:
+        output.tell(f"${name}", f"its default, {default}, stands here")
+        return True
+    if not word.startswith("-") and done and done[-1].startswith("-"):
+        done.pop()
+    output.tell(f"${name}", f"{option} is left out, as alicorn takes {name} from its environment "
+                "by itself" + (f"; without it the value was {default}" if default else "")
+                if is_own else f"{option or word} is left out, as the value is not known here")
+    return False
+
+
+def convert_command(output, words, folder, env):
+    """Finds gunicorn among the words, behind whatever starts it."""
+    env, before = dict(env), []
+    while words:
+        word, words = words[0], words[1:]
+        variable = re.match(r"([A-Za-z_]\w*)=(.*)", word, re.S)
+        program = os.path.basename(word)
+        if variable:
+            env[variable[1]] = variable[2]
+            output.top.add("raw_env", [word])
+        elif program in SHELLS and any(re.match(r"-\w*c$", w) for w in words[:1]):
+            return convert_command(output, shell_words(output, words[1]), folder, env)
+        elif word == "cd" and len(words) > 1:
+            folder, words = absolute(words[0], folder), words[1:]
+        elif GUNICORN.match(program) and not word.startswith("-"):
+            return convert_found(output, word, words, before, folder, env)
+        elif word == "-m" and words and re.match(r"gunicorn(\.|$)", words[0]):
+            return convert_found(output, before.pop() if before else "", words[1:], before,
+                                 folder, env)
+        elif program not in QUIET and word not in ("&&", ";"):
+            before.append(word)
+    raise Unusable("the command does not start gunicorn: " + " ".join(before))
+
+
+def shell_words(output, text):
+    try:
+        words = shlex.split(text, comments=True)
+    except ValueError as error:
+        raise Unusable(f"{text}: {error}") from None
+    for i, word in enumerate(words):
+        if re.match(r"\d?>|\|", word):
+            output.tell(" ".join(words[i:]), "what follows the command is the shell's, and is "
+                        "left out; see errorlog and accesslog")
+            return words[:i]
+    return words
+
+
+def convert_found(output, program, words, before, folder, env):
+    if before:
+        output.tell(" ".join(before), "stands before gunicorn, and is left out; if it gives the "
+                    "environment, raw_env or the service can, and what instruments Python can be "
+                    "called by the application")
+    environment = re.match(r"(/.*)/bin/[^/]*$", program)
+    if environment and os.path.exists(os.path.join(environment[1], "pyvenv.cfg")):
+        output.top.add("raw_env", ["VIRTUAL_ENV=" + environment[1]])
+    elif environment and environment[1] not in ("/usr", "/usr/local"):
+        output.top.add("raw_env", ["VIRTUAL_ENV=" + environment[1]])
+        output.tell("VIRTUAL_ENV", f"{environment[1]} is taken for a virtual environment")
+    convert_words(output, expand(output, words, env), folder, env)
+
+
+# ---- Units of systemd --------------------------------------------------------------------
+
+
+def unit_lines(text):
+    """(section, key, value) of each line; a backslash joins it with the next one."""
+    section = ""
+    for line in re.sub(r"\\\n[ \t]*", " ", text).splitlines():
+        line = line.strip()
+        if line.startswith("[") and line.endswith("]"):
+            section = line[1:-1]
+        elif line and line[0] not in "#;" and "=" in line:
+            key, value = line.split("=", 1)
+            yield section, key.strip(), value.strip()
+
+
+def unit_values(path):
+    """A dict of lists; an empty assignment forgets those before it."""
+    found = {}
+    with open(path, encoding="utf-8") as file:
+        for section, key, value in unit_lines(file.read()):
+            values = found.setdefault(f"{section}.{key}", [])
+            values.append(value)
+            if not value:
+                values.clear()
+    return found
+
+
+def unit_environment(output, found, folder):
+    env = {}
+    for text in found.get("Service.Environment", []):
+        env.update(word.split("=", 1) for word in shlex.split(text) if "=" in word)
+    for path in found.get("Service.EnvironmentFile", []):
+        file = absolute(path.lstrip("-"), folder)
+        if os.path.exists(file):
+            with open(file, encoding="utf-8") as lines:
+                for line in lines:
+                    if "=" in line and not line.lstrip().startswith(("#", ";")):
+                        name, value = line.strip().split("=", 1)
+                        env[name] = "".join(shlex.split(value))
+        elif not path.startswith("-"):
+            output.tell("EnvironmentFile", f"{file} is not here; its variables are unknown")
+    return env
+
+
+def sockets_of(path, found):
+    """Addresses of the socket unit that goes with the service; None: there is none."""
+    own = os.path.splitext(os.path.basename(path))[0] + ".socket"
+    named = " ".join(sum((found.get(key, []) for key in (
+        "Service.Sockets", "Unit.Requires", "Unit.Wants", "Unit.BindsTo", "Install.Also")),
+        [])).split()
+    named = [name for name in named if name.endswith(".socket")]
+    for name in [*named, own]:
+        file = os.path.join(os.path.dirname(os.path.abspath(path)), name)
+        if os.path.exists(file):
+            return [socket_address(a) for a in unit_values(file).get("Socket.ListenStream", [])]
+    return ["fd://3"] if named else None
+
+
+def socket_address(text):
+    if text.startswith("/"):
+        return "unix:" + text
+    return f"[::]:{text}" if text.isdigit() else text
+
+
+def convert_unit(output, path, words):
+    if words:
+        raise Unusable("nothing may follow the name of a unit")
+    found = unit_values(path)
+    commands = found.get("Service.ExecStart", [])
+    if not commands:
+        raise Unusable(f"{path}: there is no ExecStart in [Service]")
+    folder = (found.get("Service.WorkingDirectory") or ["/"])[-1].lstrip("-")
+    if folder.startswith("~"):
+        output.tell("WorkingDirectory", "the home folder is taken for /")
+        folder = "/"
+    folder = specifiers(output, folder)
+    env = unit_environment(output, found, folder)
+    command = [specifiers(output, word) for word in shlex.split(commands[-1].lstrip("@-:+!"))]
+    convert_command(output, command, folder, env)
+    sockets = sockets_of(path, found)
+    if sockets:
+        output.top.set("bind", sockets)
+        output.tell("bind", "is what systemd opens, by the socket unit; it goes with the service "
+                    "as before")
+    tell_unit(output, found)
+
+
+def specifiers(output, text):
+    """%i and the like are for systemd to replace, and stand in the unit alone."""
+    if re.search(r"%[a-zA-Z]", text):
+        output.tell("%", f"{text}: a file has no such place-holders; write their values")
+    return text.replace("%%", "%")
+
+
+def tell_unit(output, found):
+    output.tell("ExecStart", "becomes the path of alicorn, -c, and the name of this file; the "
+                "other lines of the unit can stay, Type=notify and ExecReload too")
+    if not found.get("Service.User") and "user" not in output.top.settings:
+        output.tell("user", "the service has none, so root starts the server, and it must be told "
+                    "whom the application runs as: user = \"www-data\", or User= in the unit")
+
+
+# ---- Procfiles ---------------------------------------------------------------------------
+
+
+def convert_procfile(output, path, words):
+    """The process that words name, else web, else the first one that starts gunicorn."""
+    with open(path, encoding="utf-8") as file:
+        processes = dict(line.strip().split(":", 1) for line in file
+                         if re.match(r"\s*[\w-]+\s*:", line))
+    starting = [name for name, command in processes.items() if "gunicorn" in command]
+    if not starting:
+        raise Unusable(f"{path}: no process starts gunicorn")
+    name = words[0] if words else "web" if "web" in starting else starting[0]
+    if name not in processes:
+        raise Unusable(f"{path}: there is no process {name}")
+    for other in processes:
+        if other != name:
+            output.tell(other, "another process of the Procfile, which is started as before")
+    convert_command(output, shell_words(output, processes[name]),
+                    os.path.dirname(os.path.abspath(path)), {})
+
+
+def convert_typed(output, _, words):
+    convert_command(output, words, os.getcwd(), dict(os.environ))
