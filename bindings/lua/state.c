@@ -1,0 +1,176 @@
+#include "bindings/lua/state.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bindings/lua/environ.h"
+#include "bindings/lua/load.h"
+#include "bindings/lua/module.h"
+#include "bindings/lua/respond.h"
+
+/* What lies at the bottom of the stack. */
+enum { AT_TRACEBACK = 1, AT_RESPOND, BOTTOM = AT_RESPOND };
+
+_Thread_local struct state *state_mine;
+
+/* ---- Errors ---- */
+
+/* Adds the stack to an error, whatever it is. */
+static int
+add_traceback(lua_State *L)
+{
+	const char *text = lua_tostring(L, 1);
+
+	if (text == NULL && luaL_callmeta(L, 1, "__tostring"))
+		text = lua_tostring(L, -1);
+	if (text == NULL)
+		text = lua_pushfstring(
+			L, "an error that is a %s value", luaL_typename(L, 1));
+	luaL_traceback(L, L, text, 1);
+	return 1;
+}
+
+const char *
+error_text(lua_State *L)
+{
+	const char *text = lua_tostring(L, -1);
+
+	return text != NULL ? text : "an error in the handling of an error";
+}
+
+void
+log_lines(struct al_request *req, enum al_level level, const char *text)
+{
+	while (*text != '\0') {
+		size_t n = strcspn(text, "\n");
+		al_log(req, level, "%.*s", (int)n, text);
+		text += n + (text[n] == '\n');
+	}
+}
+
+/* ---- Calls ---- */
+
+bool
+state_call(struct state *s, lua_State *L, enum call call, int n)
+{
+	int at = lua_gettop(L) - n + 1;
+
+	if (s->calls[call] == LUA_REFNIL) {
+		lua_settop(L, at - 1);
+		lua_pushnil(L);
+		return true;
+	}
+	lua_rawgeti(L, LUA_REGISTRYINDEX, s->traceback);
+	lua_insert(L, at);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, s->calls[call]);
+	lua_insert(L, at + 1);
+	bool worked = lua_pcall(L, n, 1, at) == 0;
+	lua_remove(L, at);
+	return worked;
+}
+
+void
+state_notify(struct state *s, lua_State *L, enum call call, int n)
+{
+	if (!state_call(s, L, call, n))
+		log_lines(s->req, AL_LOG_ERROR, error_text(L));
+	lua_pop(L, 1);
+}
+
+int
+state_answer(struct state *s, struct al_request *req)
+{
+	lua_State *L = s->L;
+
+	s->req = req;
+	s->env = s->input = s->errors = NULL;
+	s->result = AL_ERROR;
+	lua_pushvalue(L, AT_RESPOND);
+	if (lua_pcall(L, 0, 0, AT_TRACEBACK) != 0) {
+		log_lines(req, AL_LOG_ERROR, error_text(L));
+		s->result = AL_ERROR;
+	}
+	lua_settop(L, BOTTOM);
+	errors_flush(s);
+	s->req = NULL;
+	return s->result;
+}
+
+/* ---- To make one ---- */
+
+lua_Number
+random_seed(void)
+{
+	enum { BITS_OF_AN_EXACT_NUMBER = 52 };
+	uint64_t bits;
+
+	if (getrandom(&bits, sizeof(bits), 0) != sizeof(bits))
+		bits = (uint64_t)time(NULL) << 32 ^ (uint64_t)getpid() << 12;
+	return (lua_Number)(bits >> (64 - BITS_OF_AN_EXACT_NUMBER));
+}
+
+/* Leaves the function that is called for each request on the stack, or the reason why
+ * there is none. */
+static int
+prepare(lua_State *L)
+{
+	struct state *s = lua_touserdata(L, 1);
+
+	luaL_openlibs(L);
+	lua_pushcfunction(L, add_traceback);
+	s->traceback = luaL_ref(L, LUA_REGISTRYINDEX);
+	lua_pushboolean(L, 0);
+	s->kept_env = luaL_ref(L, LUA_REGISTRYINDEX);
+	module_open(s, L);
+	load_application(s, L);
+	if (lua_isfunction(L, -1))
+		respond_push(s, L);
+	return 1;
+}
+
+void
+error_explain(lua_State *L, char reason[REASON_MAX])
+{
+	const char *text = error_text(L);
+	size_t n = strcspn(text, "\n");
+
+	snprintf(reason, REASON_MAX, "%.*s", (int)(n < REASON_MAX ? n : REASON_MAX),
+		text);
+	if (text[n] != '\0')
+		log_lines(NULL, AL_LOG_ERROR, text);
+}
+
+struct state *
+state_new(char reason[REASON_MAX])
+{
+	struct state *s = calloc(1, sizeof(*s));
+
+	snprintf(reason, REASON_MAX, "out of memory");
+	if (s == NULL || (s->L = luaL_newstate()) == NULL)
+		goto failed;
+	s->files = LUA_REFNIL;
+	lua_pushcfunction(s->L, add_traceback);
+	lua_pushcfunction(s->L, prepare);
+	lua_pushlightuserdata(s->L, s);
+	lua_pcall(s->L, 1, 1, AT_TRACEBACK);
+	if (lua_isfunction(s->L, -1))
+		return s;
+	error_explain(s->L, reason);
+	load_name_files(s);
+failed:
+	if (s != NULL && s->L != NULL)
+		lua_close(s->L);
+	free(s);
+	return NULL;
+}
+
+void
+state_free(struct state *s)
+{
+	lua_close(s->L);
+	free(s);
+}
