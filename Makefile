@@ -196,6 +196,8 @@ INSTALLED = 755:$(BUILD)/alicorn:bin/alicorn 644:gateway/alicorn.h:include/alico
 	644:$(BUILD)/alicorn.pc:lib/pkgconfig/alicorn.pc \
 	644:$(BUILD)/alicorn.service:lib/systemd/system/alicorn.service \
 	644:systemd/alicorn.socket:lib/systemd/system/alicorn.socket \
+	755:tools/alicorn-convert:bin/alicorn-convert $(foreach \
+	m,$(wildcard tools/alicorn_convert/*.py),644:$(m):lib/alicorn/$(m:tools/%=%)) \
 	$(foreach b,$(BINDINGS),644:$(BUILD)/$(b).so:lib/alicorn/$(b).so) \
 	$(foreach m,$(wildcard docs/*.[1-8]),644:$(m):share/man/man$(subst .,,$(suffix \
 		$(m)))/$(notdir $(m))) \
