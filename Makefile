@@ -65,7 +65,8 @@ GATEWAY := $(call objects,gateway gateway/config gateway/common gateway/arbiter 
 FUZZED := $(filter-out %/entry.o,$(call objects,tests/fuzz))
 UNIT_TESTS := $(call objects,tests/unit) $(FUZZED)
 FUZZERS := $(patsubst $(BUILD)/tests/fuzz/%.o,$(BUILD)/fuzz/%,$(FUZZED))
-CODECS := $(patsubst %,$(BUILD)/protocols/%.o,fastcgi cgi_head http1_guard buffer arena)
+CODECS := $(patsubst %,$(BUILD)/protocols/%.o,fastcgi cgi_head cgi_path http1_guard \
+	buffer arena)
 
 # A binding is built when its language is installed.
 # The two kinds of Lua are made of one source.

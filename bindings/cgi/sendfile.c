@@ -1,0 +1,73 @@
+/*
+ * Files that a program has sent instead of a body of its own. What it names may come
+ * from its client, so links are followed first, and then the folders are compared.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bindings/cgi/cgi.h"
+
+const char *
+sendfile_load(struct cgi *app)
+{
+	char real[PATH_MAX];
+	size_t n = 0;
+
+	while (al_option("sendfile_roots", n) != NULL)
+		n++;
+	app->sendfile_roots = arena_alloc(&app->memory, (n + 1) * sizeof(char *));
+	if (app->sendfile_roots == NULL)
+		return "out of memory";
+	for (size_t i = 0; i < n; i++) {
+		if (realpath(al_option("sendfile_roots", i), real) == NULL)
+			return "sendfile_roots: no such folder";
+		app->sendfile_roots[i] = arena_strz(&app->memory, slice_str(real));
+		if (app->sendfile_roots[i] == NULL)
+			return "out of memory";
+	}
+	app->n_sendfile_roots = n;
+	return NULL;
+}
+
+static bool
+is_allowed(const struct cgi *app, const char *real)
+{
+	for (size_t i = 0; i < app->n_sendfile_roots; i++) {
+		const char *root = app->sendfile_roots[i];
+		size_t len = strlen(root);
+		if (strncmp(real, root, len) == 0 &&
+			(real[len] == '/' || root[len - 1] == '/'))
+			return true;
+	}
+	return false;
+}
+
+int
+sendfile_open(const struct cgi *app, const char *path)
+{
+	char real[PATH_MAX];
+	struct stat st;
+
+	if (*path != '/' || realpath(path, real) == NULL) {
+		errno = *path != '/' ? EINVAL : errno;
+		return -1;
+	}
+	if (!is_allowed(app, real)) {
+		errno = EXDEV;
+		return -1;
+	}
+	/* A FIFO would wait for somebody who writes to it. */
+	int fd = open(real, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd == -1)
+		return -1;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		return fd;
+	close(fd);
+	errno = EINVAL;
+	return -1;
+}
