@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "gateway/arbiter/daemon.h"
+#include "gateway/arbiter/demand.h"
 #include "gateway/arbiter/inherited.h"
 #include "gateway/arbiter/memory.h"
 #include "gateway/arbiter/notify.h"
@@ -33,6 +34,7 @@ enforce_limits(struct arbiter *a)
 	watch_requests(&a->family, a->job->timeout_answer, now);
 	hooks_enforce(&a->family.hooks, now);
 	memory_watch(&a->family, now);
+	demand_watch(&a->family, a->reload.current, now);
 }
 
 static void
@@ -67,6 +69,7 @@ wait_ms(const struct arbiter *a)
 
 	next = min(next, notify_deadline());
 	next = min(next, memory_deadline(&a->family));
+	next = min(next, demand_deadline(&a->family, a->reload.current));
 	next = min(next, hooks_deadline(&a->family.hooks));
 	next = min(next, files_deadline(&a->files));
 	TAILQ_FOREACH (child, &a->family.children, next) {

@@ -49,6 +49,12 @@ struct child {
 	uint64_t overdue;
 	uint64_t kill_at;
 
+	/* What the last look at it found: see demand.c and departure.c. */
+	uint64_t cpu_seen; /* nanoseconds */
+	uint64_t requests_seen;
+	uint64_t idle_since; /* of clock_ms(); 0: it was not looked at */
+	uint64_t counted; /* of its requests, for the programs behind it: recycle.c */
+
 	const char *killed_for; /* why the arbiter ended it; NULL: it did not */
 	char recycle[64]; /* why it shall be replaced; "": it shall not */
 	bool explained; /* the log says already why it ends */
@@ -65,6 +71,7 @@ struct family {
 	struct slots slots;
 	unsigned last_age;
 	uint64_t memory_at; /* of clock_ms(): when memory is looked at again */
+	uint64_t looked_at; /* of clock_ms(): when pools were, by demand.c */
 	struct children children; /* the oldest first */
 	struct hooks hooks;
 };

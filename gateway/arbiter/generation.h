@@ -34,7 +34,7 @@ struct generation *generation_new(struct config *config, unsigned number);
 /* Closes what it opened, which others may go on using, and frees the configuration. */
 void generation_free(struct generation *g, struct listeners *all);
 
-/* The processes that were added or taken away by hand are kept. */
+/* The processes that were added or taken away are kept, as pool_inherit() says. */
 void generation_inherit(struct generation *g, const struct generation *older);
 
 /* Runs nworkers_changed for each application; NULL: there is no older one. */

@@ -49,6 +49,7 @@ const struct child_kind kind_prototype = {
 const struct child_kind kind_program = {
 	.name = "program",
 	.leads_group = true,
+	.drops_requests = true,
 	.quick_signal = SIGTERM,
 	.settle_ms = 100,
 	.run = run_program,

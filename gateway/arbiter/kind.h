@@ -13,6 +13,8 @@ struct child_kind {
 	const char *name; /* in titles and in the log */
 	bool has_slot;
 	bool leads_group; /* signals are for its whole process group */
+	/* What it has at the moment is lost when it is told to stop. */
+	bool drops_requests;
 	int quick_signal; /* tells it to stop without finishing its work */
 	/* 0: it says itself when it is ready. Else it is ready when it has lived so
 	 * long after its channel was closed, which exec() does. */

@@ -95,7 +95,8 @@ heard_recycle(struct arbiter *a, struct child *child, struct slice payload)
 {
 	(void)a;
 	(void)payload;
-	if (child->slot != NULL)
+	/* It is the programs behind it that max_requests means: see recycle_count(). */
+	if (child->slot != NULL && child->pool->app->what.command == NULL)
 		recycle_ask(
 			child, " after %" PRIu64 " requests", child->slot->requests);
 }

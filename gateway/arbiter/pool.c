@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "gateway/arbiter/birth.h"
+#include "gateway/arbiter/departure.h"
 #include "gateway/arbiter/recycle.h"
 #include "gateway/logger/log.h"
 
@@ -29,15 +30,57 @@ pool_is_ready(const struct pool *pool)
 	return pool->count[CHILD_READY] + pool->count[CHILD_SERVING] >= pool->target;
 }
 
+unsigned
+pool_low(const struct pool *pool)
+{
+	return pool->min != 0 ? pool->min : pool->level;
+}
+
+unsigned
+pool_high(const struct pool *pool)
+{
+	return pool->max != 0 ? pool->max : pool->level;
+}
+
+bool
+pool_scales(const struct pool *pool)
+{
+	return pool_low(pool) < pool_high(pool);
+}
+
+static unsigned
+clamp(int64_t n, unsigned low, unsigned high)
+{
+	if (n < low)
+		return low;
+	return n > high ? high : (unsigned)n;
+}
+
 bool
 pool_scale(struct pool *pool, int by)
 {
-	int64_t target = (int64_t)pool->target + by;
+	int64_t level = (int64_t)pool->level + by;
+	unsigned least = pool->min != 0 ? pool->min : 1;
+	unsigned most = pool->max != 0 ? pool->max : UINT16_MAX;
 
-	if (target < 1 || target > UINT16_MAX)
+	if (level < least || level > most)
 		return false;
-	pool->target = (unsigned)target;
+	pool->level = (unsigned)level;
+	pool->target =
+		clamp((int64_t)pool->target + by, pool_low(pool), pool_high(pool));
 	return true;
+}
+
+void
+pool_inherit(struct pool *pool, const struct pool *old)
+{
+	int64_t by_hand = (int64_t)old->level - old->configured;
+
+	pool->level = clamp(pool->level + by_hand, pool->min != 0 ? pool->min : 1,
+		pool->max != 0 ? pool->max : UINT16_MAX);
+	pool->target = pool->level;
+	if (pool->target < old->target)
+		pool->target = clamp(old->target, pool_low(pool), pool_high(pool));
 }
 
 static unsigned
@@ -68,10 +111,13 @@ stop_surplus(struct pool *pool, struct family *f, uint64_t now)
 
 	TAILQ_FOREACH (child, &f->children, next) {
 		if (count_live(pool) <= wanted(pool))
-			return;
-		if (child->pool == pool && child->state != CHILD_STOPPING)
+			break;
+		if (child->pool == pool && child->state != CHILD_STOPPING &&
+			departure_is_possible(pool, child, now))
 			child_stop(child, STOP_GRACEFUL, now);
 	}
+	if (!pool->spare && count_live(pool) <= wanted(pool))
+		departure_forget(pool);
 }
 
 /* It has to wait until one of those that stop has gone. */
@@ -150,8 +196,9 @@ pool_recovered(struct pool *pool)
 uint64_t
 pool_deadline(const struct pool *pool)
 {
-	if (pool->stop != STOP_NO || count_live(pool) >= wanted(pool) ||
-		!birth_is_possible(pool))
+	if (pool->stop != STOP_NO)
 		return UINT64_MAX;
+	if (count_live(pool) >= wanted(pool) || !birth_is_possible(pool))
+		return departure_deadline(pool);
 	return pool->retry_at;
 }

@@ -7,6 +7,7 @@
 
 #include "gateway/arbiter/child.h"
 #include "gateway/arbiter/kind.h"
+#include "gateway/arbiter/scale.h"
 
 struct pool {
 	const struct app_settings *app;
@@ -22,7 +23,10 @@ struct pool {
 	unsigned unborn; /* children that it was asked for and that have no pid yet */
 
 	unsigned configured; /* processes, by the configuration */
-	unsigned target; /* processes wanted now */
+	unsigned min, max; /* that there may be, by the configuration; 0: not said */
+	unsigned level; /* configured, and what TTIN and TTOU have changed */
+	unsigned target; /* processes wanted now: the level, unless the pool scales */
+	struct scale scale;
 	bool spare; /* and one more: the replacement of one that is recycled */
 	enum stop stop; /* STOP_NO: they are wanted */
 	unsigned batch; /* that may stop gracefully at one time */
@@ -31,6 +35,15 @@ struct pool {
 
 	bool was_ready; /* a child was, once */
 	unsigned boot_deaths; /* before that */
+
+	/* Programs that are to leave: since when, and when they were last looked at; 0:
+	 * none is, or never. See departure.h. */
+	uint64_t leaving_since;
+	uint64_t looked_at;
+
+	/* Requests that were answered since a program was last told to leave for them,
+	 * and how many shall be. See recycle.h. */
+	uint64_t answered, lot;
 
 	/* Back-off: when and how long ago children failed. */
 	uint64_t delay_ms;
@@ -44,8 +57,18 @@ unsigned pool_present(const struct pool *pool);
 /* As many are ready as are wanted. */
 bool pool_is_ready(const struct pool *pool);
 
-/* One process more or less; false when it stays as it is. */
+/* How many processes there may be; a pool whose two numbers differ scales by itself,
+ * between them. */
+unsigned pool_low(const struct pool *pool);
+unsigned pool_high(const struct pool *pool);
+bool pool_scales(const struct pool *pool);
+
+/* Moves the level; false when it would leave its bounds, and stays as it is. */
 bool pool_scale(struct pool *pool, int by);
+
+/* Begins where the pool of the generation before it stands: with what was added or
+ * taken away by hand, and, if it scales, with no fewer processes. */
+void pool_inherit(struct pool *pool, const struct pool *old);
 
 /* Starts what is missing, stops what is too much. */
 void pool_keep(struct pool *pool, struct family *f, uint64_t now);

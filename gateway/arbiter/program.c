@@ -120,6 +120,9 @@ arrange_descriptors(int socket)
 static void
 set_environment(const struct text_list *raw_env)
 {
+	/* It lists the TCP addresses of web servers, and a program that is given it has
+	 * to refuse all who come by another way, such as a unix socket. */
+	unsetenv("FCGI_WEB_SERVER_ADDRS");
 	for (size_t i = 0; i < raw_env->n; i++)
 		putenv((char *)(uintptr_t)raw_env->items[i]);
 	/* The arbiter multiplies and renews the processes, so php-cgi shall not. */

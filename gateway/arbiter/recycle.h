@@ -8,6 +8,14 @@
 
 #include "gateway/arbiter/pool.h"
 
+/*
+ * Programs do not count their requests, so they are counted together, by the worker
+ * before them: each time that it was asked for max_requests more, the oldest program
+ * is replaced. So each serves as many as that, on average.
+ */
+bool recycle_counts(const struct pool *pool);
+void recycle_count(struct pool *programs, const struct family *f);
+
 /* The child shall be replaced; the first reason is the one that is told. */
 void recycle_ask(struct child *child, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -34,6 +34,8 @@ slots_take(struct slots *s)
 		slot->verdict = VERDICT_NONE;
 		slot->busy_since = 0;
 		slot->client = -1;
+		slot->pending = 0;
+		slot->detached = 0;
 		slot->requests = 0;
 		slot->connections = 0;
 		slot->request[0] = '\0';

@@ -30,6 +30,11 @@ struct slot {
 	_Atomic uint64_t busy_since;
 	_Atomic int client;
 
+	/* Requests that the application has and has not finished: those of threads, and
+	 * of event-driven bindings, too. And connections that it has taken over. */
+	_Atomic uint32_t pending;
+	_Atomic uint32_t detached;
+
 	_Atomic uint64_t requests;
 	_Atomic uint32_t connections;
 	_Atomic uint64_t dropped_fields; /* of requests, by header_map */

@@ -1,6 +1,7 @@
 /*
  * The configuration as a whole: paths, targets, addresses.
  */
+#include <inttypes.h>
 #include <string.h>
 #include <strings.h>
 
@@ -222,6 +223,24 @@ check_unique(struct load *l, const struct app_settings *app)
 	}
 }
 
+/* ---- Numbers of processes ---- */
+
+static void
+check_workers(struct load *l, const struct app_settings *app)
+{
+	const struct origin *min = &app->origins[APP_workers_min];
+	const struct origin *max = &app->origins[APP_workers_max];
+
+	if (app->workers_min > app->workers)
+		load_fault(l, min, "%s: %" PRId64 " is more than workers, %" PRId64,
+			label(l, &app_table[APP_workers_min], min), app->workers_min,
+			app->workers);
+	if (app->workers_max != 0 && app->workers_max < app->workers)
+		load_fault(l, max, "%s: %" PRId64 " is less than workers, %" PRId64,
+			label(l, &app_table[APP_workers_max], max), app->workers_max,
+			app->workers);
+}
+
 /* ---- Logs ---- */
 
 /* `reason` is what is wrong with a text; NULL: nothing. */
@@ -262,6 +281,7 @@ check_apps(struct load *l, size_t first)
 		check_target(l, &c->apps[i]);
 		check_addresses(l, &c->apps[i]);
 		check_identity(l, &c->apps[i]);
+		check_workers(l, &c->apps[i]);
 	}
 	if (l->faults > faults)
 		return;

@@ -309,6 +309,10 @@ static const struct {
 		"conf.d/x.conf:3: timeout: 1.5 is not a whole number from 0 to 86400\n"
 		"conf.d/x.conf:4: backlog: a group is not a whole number from 1 to "
 		"65535\n" },
+	{ "target = \"a:b\";\nworkers = 2;\nworkers_min = 3;\n",
+		"conf.d/x.conf:3: workers_min: 3 is more than workers, 2\n" },
+	{ "workers_max = 3;\ntarget = \"a:b\";\nworkers = 4;\n",
+		"conf.d/x.conf:1: workers_max: 3 is less than workers, 4\n" },
 	{ "\nwrkers = 4;\npreload = true;\n",
 		"conf.d/x.conf:2: unknown setting wrkers; did you mean workers?\n"
 		"conf.d/x.conf:3: unknown setting preload; did you mean "
