@@ -195,6 +195,7 @@ DEST = $(DESTDIR)$(PREFIX)
 INSTALLED = 755:$(BUILD)/alicorn:bin/alicorn 644:gateway/alicorn.h:include/alicorn.h \
 	644:gateway/alicorn-hooks.h:include/alicorn-hooks.h \
 	644:$(BUILD)/alicorn.pc:lib/pkgconfig/alicorn.pc \
+	644:bindings/python/alicorn.pyi:share/alicorn/python/alicorn.pyi \
 	644:$(BUILD)/alicorn.service:lib/systemd/system/alicorn.service \
 	644:systemd/alicorn.socket:lib/systemd/system/alicorn.socket \
 	755:tools/alicorn-convert:bin/alicorn-convert $(foreach \

@@ -93,7 +93,24 @@ errors_flush_method(PyObject *self, PyObject *Py_UNUSED(none))
 	Py_RETURN_NONE;
 }
 
+static PyObject *
+get_text(PyObject *Py_UNUSED(self), void *text)
+{
+	return PyUnicode_FromString(text);
+}
+
+/* What programs that print, to anything, look at. */
+static PyGetSetDef getters[] = {
+	{ "encoding", get_text, NULL, NULL, (char[]){ "utf-8" } },
+	{ "errors", get_text, NULL, NULL, (char[]){ "backslashreplace" } },
+	{ "closed", part_closed, NULL, NULL, NULL },
+	{ NULL, NULL, NULL, NULL, NULL },
+};
+
 static PyMethodDef methods[] = {
+	{ "readable", part_false, METH_NOARGS, NULL },
+	{ "writable", part_true, METH_NOARGS, NULL },
+	{ "isatty", part_false, METH_NOARGS, NULL },
 	{ "write", errors_write, METH_O, NULL },
 	{ "writelines", errors_writelines, METH_O, NULL },
 	{ "flush", errors_flush_method, METH_NOARGS, NULL },
@@ -105,4 +122,5 @@ PyTypeObject errors_type = {
 	.tp_basicsize = sizeof(struct part),
 	.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
 	.tp_methods = methods,
+	.tp_getset = getters,
 };

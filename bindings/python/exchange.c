@@ -2,6 +2,8 @@
 
 #include <errno.h>
 
+#include "bindings/python/connection.h"
+
 static const struct {
 	PyTypeObject *type;
 	vectorcallfunc call;
@@ -15,6 +17,9 @@ static const struct {
 
 /* Parts that no application holds any more, for the next request. */
 static struct part *spare[N_PARTS];
+
+static _Thread_local struct exchange *current
+	__attribute__((tls_model("initial-exec")));
 
 int
 parts_init(void)
@@ -49,10 +54,13 @@ exchange_begin(struct exchange *x, struct al_request *req)
 	x->body_left = al_body_length(req);
 	x->started = x->committed = x->gone = false;
 	x->line_len = 0;
+	current = x;
 	for (int kind = 0; kind < N_PARTS; kind++) {
 		x->parts[kind] = spare[kind];
 		spare[kind] = NULL;
 	}
+	if ((x->connection = connection_begin(x)) == NULL)
+		return -1;
 	for (int kind = 0; kind < N_PARTS; kind++) {
 		if (x->parts[kind] == NULL && (x->parts[kind] = part_new(kind)) == NULL)
 			return -1;
@@ -62,9 +70,10 @@ exchange_begin(struct exchange *x, struct al_request *req)
 }
 
 void
-exchange_end(struct exchange *x)
+exchange_end(struct exchange *x, enum al_result result)
 {
 	errors_flush(x);
+	current = NULL;
 	for (int kind = 0; kind < N_PARTS; kind++) {
 		struct part *part = x->parts[kind];
 		if (part == NULL)
@@ -75,6 +84,14 @@ exchange_end(struct exchange *x)
 		else
 			Py_DECREF(part);
 	}
+	if (x->connection != NULL)
+		connection_end(x->connection, result == AL_ALREADY_HANDLED);
+}
+
+struct al_request *
+exchange_current(void)
+{
+	return current != NULL ? current->req : NULL;
 }
 
 struct exchange *
@@ -84,9 +101,27 @@ part_exchange(PyObject *self)
 
 	if (x == NULL)
 		PyErr_Format(PyExc_ValueError,
-			"%s was used after the request had ended",
+			"%s was used after the request had ended, or it was closed",
 			Py_TYPE(self)->tp_name);
 	return x;
+}
+
+PyObject *
+part_true(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(none))
+{
+	Py_RETURN_TRUE;
+}
+
+PyObject *
+part_false(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(none))
+{
+	Py_RETURN_FALSE;
+}
+
+PyObject *
+part_closed(PyObject *self, void *Py_UNUSED(closure))
+{
+	return PyBool_FromLong(((struct part *)self)->exchange == NULL);
 }
 
 /* Whether to send n bytes may mean to wait for the client, or to copy for long. The

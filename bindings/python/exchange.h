@@ -30,6 +30,7 @@ enum { ERRORS_LINE_MAX = 1024 };
 struct exchange {
 	struct al_request *req;
 	struct part *parts[N_PARTS];
+	PyObject *connection; /* its socket */
 	uint64_t body_left; /* bytes of the request body that were not read yet */
 	bool started; /* start_response was called */
 	bool committed; /* the head is sent, or as good as sent */
@@ -53,12 +54,21 @@ int parts_init(void);
 void parts_release(void);
 
 /* Ties the parts to the exchange; -1 with an exception. exchange_end is owed also then.
- */
+ * With AL_ALREADY_HANDLED it leaves the request to the application's threads, so that
+ * it must not be used afterwards. */
 int exchange_begin(struct exchange *x, struct al_request *req);
-void exchange_end(struct exchange *x);
+void exchange_end(struct exchange *x, enum al_result result);
+
+/* The request that this thread answers, or NULL. */
+struct al_request *exchange_current(void);
 
 /* The exchange of a part, or NULL with an exception when the request has ended. */
 struct exchange *part_exchange(PyObject *part);
+
+/* Answers that parts give as files do. */
+PyObject *part_true(PyObject *part, PyObject *none);
+PyObject *part_false(PyObject *part, PyObject *none);
+PyObject *part_closed(PyObject *part, void *closure);
 
 /* When an item is sent: with the next one, at once, or at once with the end behind it.
  */

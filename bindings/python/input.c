@@ -3,6 +3,8 @@
  */
 #include "bindings/python/exchange.h"
 
+#include <errno.h>
+
 /* The optional number of read(), readline() and readlines(): absent, None and negative
  * ones stand for "no limit", which is `none`. -1 with an exception. */
 static int
@@ -25,6 +27,28 @@ parse_limit(PyObject *const *args, Py_ssize_t n_args, uint64_t none, uint64_t *l
 
 typedef ssize_t read_fn(struct al_request *req, void *to, size_t n);
 
+/* Reads at most what is left of the body; -1 with an exception. Other threads run while
+ * much is read from a file. */
+static ssize_t
+read_some(struct exchange *x, read_fn *read, char *to, size_t n)
+{
+	enum { MUCH = 256 * 1024 };
+	bool gives_way = n >= MUCH && al_body_fd(x->req) != -1;
+	PyThreadState *thread = gives_way ? PyEval_SaveThread() : NULL;
+	ssize_t got = read(x->req, to, n);
+	int error = errno;
+
+	if (thread != NULL)
+		PyEval_RestoreThread(thread);
+	if (got >= 0) {
+		x->body_left -= (uint64_t)got;
+	} else {
+		errno = error;
+		PyErr_SetFromErrno(PyExc_OSError);
+	}
+	return got;
+}
+
 /* Reads into bytes that have room for more; cuts them to what was there. */
 static int
 read_into(struct exchange *x, read_fn *read, PyObject **bytes, Py_ssize_t used)
@@ -32,16 +56,14 @@ read_into(struct exchange *x, read_fn *read, PyObject **bytes, Py_ssize_t used)
 	Py_ssize_t size = PyBytes_GET_SIZE(*bytes);
 
 	while (used < size) {
-		ssize_t n = read(x->req, PyBytes_AS_STRING(*bytes) + used,
+		ssize_t n = read_some(x, read, PyBytes_AS_STRING(*bytes) + used,
 			(size_t)(size - used));
 		if (n < 0) {
-			PyErr_SetFromErrno(PyExc_OSError);
 			Py_CLEAR(*bytes);
 			return -1;
 		}
 		if (n == 0)
 			break;
-		x->body_left -= (uint64_t)n;
 		used += n;
 		if (read == al_readline && PyBytes_AS_STRING(*bytes)[used - 1] == '\n')
 			break;
@@ -146,12 +168,71 @@ input_readlines(PyObject *self, PyObject *const *args, Py_ssize_t n_args)
 	return lines;
 }
 
+/* What the classes of io ask for, such as TextIOWrapper around it. */
+static PyObject *
+input_readinto(PyObject *self, PyObject *to)
+{
+	struct exchange *x = part_exchange(self);
+	Py_buffer room;
+
+	if (x == NULL || PyObject_GetBuffer(to, &room, PyBUF_WRITABLE) != 0)
+		return NULL;
+	size_t n = (size_t)room.len;
+	if (n > x->body_left)
+		n = (size_t)x->body_left;
+	ssize_t got = read_some(x, al_read, room.buf, n);
+	PyBuffer_Release(&room);
+	return got >= 0 ? PyLong_FromSsize_t(got) : NULL;
+}
+
+/* Of the file that a large body waits in; it is the gateway's, and its position means
+ * nothing. */
+static PyObject *
+input_fileno(PyObject *self, PyObject *Py_UNUSED(none))
+{
+	struct exchange *x = part_exchange(self);
+	int fd = x != NULL ? al_body_fd(x->req) : -1;
+
+	if (x == NULL)
+		return NULL;
+	if (fd != -1)
+		return PyLong_FromLong(fd);
+	PyObject *io = PyImport_ImportModule("io");
+	PyObject *type =
+		io != NULL ? PyObject_GetAttrString(io, "UnsupportedOperation") : NULL;
+	if (type != NULL)
+		PyErr_SetString(type, "this body is in memory, not in a file");
+	Py_XDECREF(type);
+	Py_XDECREF(io);
+	return NULL;
+}
+
+/* The body is the gateway's, so there is nothing to close: it is read no further. */
+static PyObject *
+input_close(PyObject *self, PyObject *Py_UNUSED(none))
+{
+	((struct part *)self)->exchange = NULL;
+	Py_RETURN_NONE;
+}
+
+static PyGetSetDef getters[] = {
+	{ "closed", part_closed, NULL, NULL, NULL },
+	{ NULL, NULL, NULL, NULL, NULL },
+};
+
 static PyMethodDef methods[] = {
 	{ "read", (PyCFunction)(void (*)(void))input_read, METH_FASTCALL, NULL },
 	{ "readline", (PyCFunction)(void (*)(void))input_readline, METH_FASTCALL,
 		NULL },
 	{ "readlines", (PyCFunction)(void (*)(void))input_readlines, METH_FASTCALL,
 		NULL },
+	{ "readinto", input_readinto, METH_O, NULL },
+	{ "fileno", input_fileno, METH_NOARGS, NULL },
+	{ "close", input_close, METH_NOARGS, NULL },
+	{ "readable", part_true, METH_NOARGS, NULL },
+	{ "writable", part_false, METH_NOARGS, NULL },
+	{ "seekable", part_false, METH_NOARGS, NULL },
+	{ "isatty", part_false, METH_NOARGS, NULL },
 	{ NULL, NULL, 0, NULL },
 };
 
@@ -162,4 +243,5 @@ PyTypeObject input_type = {
 	.tp_iter = PyObject_SelfIter,
 	.tp_iternext = input_next,
 	.tp_methods = methods,
+	.tp_getset = getters,
 };

@@ -2,12 +2,12 @@
 
 #include <string.h>
 
-static void
-log_lines(struct al_request *req, const char *text)
+void
+log_lines(struct al_request *req, enum al_level level, const char *text)
 {
 	while (*text != '\0') {
 		size_t n = strcspn(text, "\n");
-		al_log(req, AL_LOG_ERROR, "%.*s", (int)n, text);
+		al_log(req, level, "%.*s", (int)n, text);
 		text += n + (text[n] == '\n');
 	}
 }
@@ -39,7 +39,7 @@ log_traceback(struct al_request *req, PyObject *exception)
 	PyObject *text = format_traceback(exception);
 
 	if (text != NULL) {
-		log_lines(req, PyBytes_AS_STRING(text));
+		log_lines(req, AL_LOG_ERROR, PyBytes_AS_STRING(text));
 		Py_DECREF(text);
 	} else {
 		PyErr_Clear();

@@ -8,6 +8,9 @@
 
 #include "gateway/alicorn.h"
 
+/* Logs a text of several lines. */
+void log_lines(struct al_request *req, enum al_level level, const char *text);
+
 /* Logs the current exception with its traceback, line by line, and clears it. */
 void log_exception(struct al_request *req);
 

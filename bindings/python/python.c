@@ -7,34 +7,33 @@
  */
 #include <Python.h>
 
+#include "bindings/python/connection.h"
 #include "bindings/python/environ.h"
 #include "bindings/python/exchange.h"
 #include "bindings/python/file_wrapper.h"
 #include "bindings/python/files.h"
 #include "bindings/python/fork.h"
+#include "bindings/python/handled.h"
 #include "bindings/python/hooks.h"
+#include "bindings/python/iteration.h"
 #include "bindings/python/load.h"
+#include "bindings/python/lock.h"
 #include "bindings/python/log.h"
+#include "bindings/python/messages.h"
+#include "bindings/python/module.h"
 #include "bindings/python/send.h"
 #include "gateway/alicorn.h"
 
-/* Of the thread that calls the binding, while it does not hold the lock; NULL: it is in
- * Python. */
-static PyThreadState *thread;
-
-static void
-enter(void)
+/* Makes what requests need, before the application is loaded. */
+static const char *
+prepare(void)
 {
-	PyThreadState *state = thread;
-
-	thread = NULL;
-	PyEval_RestoreThread(state);
-}
-
-static void
-leave(void)
-{
-	thread = PyEval_SaveThread();
+	if (parts_init() == 0 && handled_init() == 0 && module_init() == 0 &&
+		connection_init() == 0 && PyType_Ready(&file_wrapper_type) == 0 &&
+		environ_init() == 0)
+		return NULL;
+	log_exception(NULL);
+	return "cannot prepare Python";
 }
 
 static const char *
@@ -45,9 +44,7 @@ load(const char *target, void **app)
 
 	if (error != NULL)
 		return error;
-	if (parts_init() != 0 || PyType_Ready(&file_wrapper_type) != 0 ||
-		environ_init() != 0)
-		error = "cannot prepare Python: memory is out";
+	error = prepare();
 	if (error == NULL)
 		error = application_load(target, &callable);
 	if (error != NULL) {
@@ -57,7 +54,7 @@ load(const char *target, void **app)
 	}
 	hooks_init();
 	*app = callable;
-	leave();
+	lock_give();
 	return NULL;
 }
 
@@ -97,7 +94,8 @@ static enum al_result
 answer(PyObject *app, struct exchange *x)
 {
 	PyObject *result = call(app, x);
-	int sent = result != NULL ? send_result(x, result) : -1;
+	bool handled = result != NULL && is_handled(result);
+	int sent = handled ? 0 : result != NULL ? send_result(x, result) : -1;
 
 	report(x);
 	if (result != NULL) {
@@ -105,7 +103,7 @@ answer(PyObject *app, struct exchange *x)
 			report(x);
 		Py_DECREF(result);
 	}
-	return sent == 0 ? AL_DONE : AL_ERROR;
+	return sent != 0 ? AL_ERROR : handled ? AL_ALREADY_HANDLED : AL_DONE;
 }
 
 static int
@@ -114,22 +112,31 @@ handle(void *app, struct al_request *req)
 	struct exchange x;
 	enum al_result result = AL_ERROR;
 
-	enter();
+	lock_take();
 	if (exchange_begin(&x, req) == 0)
 		result = answer(app, &x);
 	else
 		report(&x);
-	exchange_end(&x);
-	leave();
+	exchange_end(&x, result);
+	lock_give();
+	return result;
+}
+
+static int
+iterate(void *app)
+{
+	lock_take();
+	int result = iteration_step(app);
+	lock_give();
 	return result;
 }
 
 static void
 call_hook(enum al_hook hook)
 {
-	enter();
+	lock_take();
 	hooks_call(hook);
-	leave();
+	lock_give();
 }
 
 /* Between BEFORE and AFTER the lock is held. */
@@ -147,24 +154,24 @@ hook(void *app, enum al_hook hook, struct al_request *req)
 	case AL_POST_REQUEST:
 		if (!hooks_follow_requests)
 			break;
-		enter();
+		lock_take();
 		hooks_answered(req);
-		leave();
+		lock_give();
 		break;
 	case AL_BEFORE_FORK:
-		enter();
+		lock_take();
 		fork_begin();
 		break;
 	case AL_AFTER_FORK_PARENT:
 		fork_end_in_parent();
-		leave();
+		lock_give();
 		break;
 	case AL_AFTER_FORK_CHILD:
 		fork_end_in_child();
-		leave();
+		lock_give();
 		break;
 	case AL_WORKER_INT:
-		if (thread != NULL)
+		if (lock_is_given())
 			call_hook(hook);
 		else
 			hooks_interrupt(hook);
@@ -173,9 +180,15 @@ hook(void *app, enum al_hook hook, struct al_request *req)
 		hooks_interrupt(hook);
 		break;
 	case AL_FILES:
-		enter();
+		lock_take();
 		files_name_modules();
-		leave();
+		lock_give();
+		break;
+	case AL_THREAD_START:
+		lock_thread_start();
+		break;
+	case AL_THREAD_EXIT:
+		lock_thread_exit();
 		break;
 	}
 }
@@ -184,19 +197,26 @@ hook(void *app, enum al_hook hook, struct al_request *req)
 static void
 unload(void *app)
 {
-	enter();
+	lock_take();
 	hooks_release();
+	messages_release();
+	iteration_release();
 	Py_DECREF((PyObject *)app);
 	environ_release();
 	parts_release();
+	connection_release();
+	handled_release();
+	module_release();
 	Py_FinalizeEx();
 }
 
 const struct al_binding al_binding = {
 	.abi = AL_ABI,
+	.flags = AL_THREAD_SAFE,
 	.name = "python",
 	.load = load,
 	.handle = handle,
+	.iterate = iterate,
 	.hook = hook,
 	.unload = unload,
 };

@@ -1,6 +1,7 @@
 #include "bindings/python/send.h"
 
 #include "bindings/python/file_wrapper.h"
+#include "bindings/python/handled.h"
 
 /* A list or tuple of the very type: its items are there already, no code of the
  * application runs between them, and it has no close(). */
@@ -56,6 +57,12 @@ send_items(struct exchange *x, PyObject *result)
 		file_wrapper_is_file(result, &fd, &offset))
 		return exchange_sendfile(x, fd, offset);
 	return send_each(x, result);
+}
+
+bool
+is_handled(PyObject *result)
+{
+	return !is_at_hand(result) && !PyGen_CheckExact(result) && handled_is(result);
 }
 
 int

@@ -9,6 +9,9 @@
 /* Sends all of it; -1 with an exception. */
 int send_result(struct exchange *x, PyObject *result);
 
+/* Whether it is ALREADY_HANDLED instead. */
+bool is_handled(PyObject *result);
+
 /* Calls its close(), if it has one; -1 with an exception. */
 int close_result(PyObject *result);
 
