@@ -19,7 +19,6 @@ init_pool(struct pool *pool, struct generation *g, const struct app_settings *ap
 		.kind = kind,
 		.socket = -1,
 		.configured = processes,
-		.level = processes,
 		.target = processes,
 		.hold = true,
 	};
@@ -38,8 +37,9 @@ add_pools(struct generation *g, const struct app_settings *app)
 	struct pool *first = &g->pools[g->n_pools++];
 	struct pool *second = first + 1;
 	unsigned processes = (unsigned)app->workers;
+	bool preloads = app->preload_app || app->what.preloaded;
 
-	if (app->what.command == NULL && !app->preload_app) {
+	if (app->what.command == NULL && !preloads) {
 		init_pool(first, g, app, &kind_worker, processes);
 		return;
 	}
@@ -54,14 +54,6 @@ add_pools(struct generation *g, const struct app_settings *app)
 		init_pool(second, g, app, &kind_program, processes);
 		second->front = first;
 	}
-}
-
-/* Of the last pool of an application, the one that is sized. */
-static void
-set_bounds(struct pool *pool)
-{
-	pool->min = (unsigned)pool->app->workers_min;
-	pool->max = (unsigned)pool->app->workers_max;
 }
 
 struct generation *
@@ -83,10 +75,8 @@ generation_new(struct config *config, unsigned number)
 	}
 	g->number = number;
 	g->config = config;
-	for (size_t i = 0; i < config->n_apps; i++) {
+	for (size_t i = 0; i < config->n_apps; i++)
 		add_pools(g, &config->apps[i]);
-		set_bounds(&g->pools[g->n_pools - 1]);
-	}
 	return g;
 }
 
@@ -123,7 +113,8 @@ generation_inherit(struct generation *g, const struct generation *older)
 	for (size_t i = 0; i < g->n_pools; i++) {
 		const struct pool *old = find_same(older, &g->pools[i]);
 		if (old != NULL)
-			pool_inherit(&g->pools[i], old);
+			pool_scale(
+				&g->pools[i], (int)old->target - (int)old->configured);
 	}
 }
 

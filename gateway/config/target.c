@@ -182,6 +182,7 @@ static const char *
 parse_php(struct target *t, const struct form_args *a)
 {
 	t->binding = "php";
+	t->preloaded = true; /* opcache */
 	return parse_path(t, a);
 }
 

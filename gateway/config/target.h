@@ -11,12 +11,16 @@
 #ifndef CONFIG_TARGET_H
 #define CONFIG_TARGET_H
 
+#include <stdbool.h>
+
 #include "protocols/arena.h"
 
 struct target {
 	const char *text; /* as it was written, with paths made absolute */
 	const char *binding; /* "python": the file python.so */
 	const char *spec; /* what the binding's load() is given */
+	/* Its workers have memory in common, so a prototype forks them in any case. */
+	bool preloaded;
 	/* A program that the arbiter runs and supervises and the binding talks to:
 	 * NULL-terminated arguments; NULL: none. The binding is then given the address
 	 * of the program's socket. */
