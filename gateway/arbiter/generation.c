@@ -19,6 +19,7 @@ init_pool(struct pool *pool, struct generation *g, const struct app_settings *ap
 		.kind = kind,
 		.socket = -1,
 		.configured = processes,
+		.level = processes,
 		.target = processes,
 		.hold = true,
 	};
@@ -56,6 +57,14 @@ add_pools(struct generation *g, const struct app_settings *app)
 	}
 }
 
+/* Of the last pool of an application, the one that is sized. */
+static void
+set_bounds(struct pool *pool)
+{
+	pool->min = (unsigned)pool->app->workers_min;
+	pool->max = (unsigned)pool->app->workers_max;
+}
+
 struct generation *
 generation_new(struct config *config, unsigned number)
 {
@@ -75,8 +84,10 @@ generation_new(struct config *config, unsigned number)
 	}
 	g->number = number;
 	g->config = config;
-	for (size_t i = 0; i < config->n_apps; i++)
+	for (size_t i = 0; i < config->n_apps; i++) {
 		add_pools(g, &config->apps[i]);
+		set_bounds(&g->pools[g->n_pools - 1]);
+	}
 	return g;
 }
 
@@ -113,8 +124,7 @@ generation_inherit(struct generation *g, const struct generation *older)
 	for (size_t i = 0; i < g->n_pools; i++) {
 		const struct pool *old = find_same(older, &g->pools[i]);
 		if (old != NULL)
-			pool_scale(
-				&g->pools[i], (int)old->target - (int)old->configured);
+			pool_inherit(&g->pools[i], old);
 	}
 }
 
