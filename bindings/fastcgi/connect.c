@@ -17,7 +17,6 @@ begin_link(struct exchange *x)
 {
 	x->place = x->link->backend->place;
 	x->n_places = 0;
-	x->delay_ms = x->delayed_ms = 0;
 	if (x->link->reused)
 		transfer_begin(x);
 	else
