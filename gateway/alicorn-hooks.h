@@ -8,6 +8,8 @@
 #ifndef ALICORN_HOOKS_H
 #define ALICORN_HOOKS_H
 
+#include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #ifdef __cplusplus
@@ -25,6 +27,13 @@ struct al_facts {
 	unsigned generation; /* of the configuration */
 	int status; /* that waitpid() gave for it; -1: it has not ended */
 	unsigned workers_old, workers_new; /* of nworkers_changed; old may be 0 */
+
+	/* Of on_message: what the application gave to al_send(), until the function
+	 * returns. To keep the descriptor, dup() it; -1: there is none. */
+	uint32_t type;
+	const void *data;
+	size_t length;
+	int fd;
 };
 
 /* Returns NULL, or says in one line what failed; the text is never freed. */

@@ -12,6 +12,7 @@
 #include "gateway/arbiter/inherited.h"
 #include "gateway/arbiter/memory.h"
 #include "gateway/arbiter/notify.h"
+#include "gateway/arbiter/queues.h"
 #include "gateway/arbiter/oom.h"
 #include "gateway/arbiter/signals.h"
 #include "gateway/arbiter/upgrade.h"
@@ -181,8 +182,10 @@ prepare(struct arbiter *a, struct config *config)
 	if (upgrade_is_second())
 		notify_hush();
 	const char *reason = reload_first(&a->reload, config);
-	if (reason == NULL)
+	if (reason == NULL) {
 		inherited_settle();
+		queues_settle();
+	}
 	return reason;
 }
 
@@ -191,6 +194,7 @@ arbiter_init(char *const *argv)
 {
 	upgrade_init(argv);
 	inherited_init();
+	queues_init();
 	notify_init();
 }
 

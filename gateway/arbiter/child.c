@@ -83,13 +83,15 @@ static void
 keep_own_descriptors(const struct pool *pool, const struct heritage *h)
 {
 	size_t n = 0;
-	int *kept = calloc(h->n_listeners + 3, sizeof(*kept));
+	int *kept = calloc(h->n_listeners + 5, sizeof(*kept));
 
 	if (kept == NULL)
 		exit(EXIT_BOOT);
 	kept[n++] = log_fd();
 	kept[n++] = h->channel;
 	kept[n++] = pool->socket;
+	kept[n++] = h->queue != NULL ? h->queue->in : -1;
+	kept[n++] = h->queue != NULL ? h->queue->out : -1;
 	for (size_t i = 0; i < h->n_listeners; i++)
 		kept[n++] = h->listeners[i]->fd;
 	close_others(kept, n);
@@ -104,6 +106,7 @@ live(const struct family *f, const struct child *child, int channel)
 	struct heritage heritage = pool->heritage;
 	sigset_t none;
 
+	heritage.slots = &f->slots;
 	heritage.slot = child->slot;
 	heritage.age = child->age;
 	heritage.channel = channel;
@@ -262,6 +265,13 @@ child_serve(struct child *child)
 }
 
 void
+child_bid_farewell(struct child *child, enum slot_farewell why)
+{
+	if (child->slot != NULL)
+		child->slot->farewell = (int)why;
+}
+
+void
 child_stop(struct child *child, enum stop how, uint64_t now)
 {
 	const struct pool *pool = child->pool;
@@ -345,6 +355,37 @@ child_kill(struct child *child, const char *why)
 	/* Perhaps nobody will ever be there to be killed: it is not waited for. */
 	if (child->unborn)
 		shutdown(child->channel.fd, SHUT_RDWR);
+}
+
+/* The loop is woken up by room in a channel only while something waits for it. */
+static void
+watch_room(struct family *f, struct child *child)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.ptr = child };
+	bool waits = child->channel.fd != -1 && channel_waits(&child->channel);
+
+	if (waits == child->is_slow)
+		return;
+	child->is_slow = waits;
+	if (waits)
+		event.events |= EPOLLOUT;
+	epoll_ctl(f->epoll, EPOLL_CTL_MOD, child->channel.fd, &event);
+}
+
+void
+child_tell(struct family *f, struct child *child, enum message type,
+	struct slice payload, int fd)
+{
+	channel_send_fd(&child->channel, type, payload, fd);
+	watch_room(f, child);
+}
+
+void
+child_flush(struct family *f, struct child *child)
+{
+	if (child->is_slow)
+		channel_flush(&child->channel);
+	watch_room(f, child);
 }
 
 void

@@ -55,6 +55,10 @@ struct child {
 	uint64_t idle_since; /* of clock_ms(); 0: it was not looked at */
 	uint64_t counted; /* of its requests, for the programs behind it: recycle.c */
 
+	bool is_slow; /* something waits until its channel takes it */
+	unsigned lost; /* letters that it had no room for, and were not told of yet */
+	uint64_t lost_told; /* of clock_ms(): when some were told of */
+
 	const char *killed_for; /* why the arbiter ended it; NULL: it did not */
 	char recycle[64]; /* why it shall be replaced; "": it shall not */
 	bool explained; /* the log says already why it ends */
@@ -94,11 +98,20 @@ void child_serve(struct child *child);
  */
 void child_stop(struct child *child, enum stop how, uint64_t now);
 
+/* Before that: why, for those of its connections that the application has taken over.
+ */
+void child_bid_farewell(struct child *child, enum slot_farewell why);
+
 /* Its time to boot or to stop is over. */
 void child_deadline_passed(struct child *child, uint64_t now);
 
 void child_kill(struct child *child, const char *why);
 void child_signal(struct child *child, int number);
+
+/* Sends what its channel takes; the rest is sent by child_flush(). */
+void child_tell(struct family *f, struct child *child, enum message type,
+	struct slice payload, int fd);
+void child_flush(struct family *f, struct child *child);
 
 /* The log was reopened: it shall use the new one. */
 void child_reopen_log(struct child *child);

@@ -1,5 +1,6 @@
 #include "gateway/arbiter/generation.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +8,7 @@
 
 #include "gateway/arbiter/access_file.h"
 #include "gateway/arbiter/privileges.h"
+#include "gateway/arbiter/queues.h"
 #include "gateway/arbiter/socket_file.h"
 #include "gateway/logger/log.h"
 
@@ -98,6 +100,8 @@ generation_free(struct generation *g, struct listeners *all)
 		listener_close(all, g->listeners[i]);
 	for (size_t i = 0; i < g->n_sockets; i++)
 		program_socket_close(&g->sockets[i]);
+	for (size_t i = 0; i < g->n_pools; i++)
+		queues_close(g->pools[i].heritage.queue);
 	free(g->listeners);
 	free(g->sockets);
 	free(g->pools);
@@ -194,6 +198,9 @@ open_pool(struct generation *g, struct pool *pool, struct listeners *all,
 {
 	if (pool->kind == &kind_program)
 		return open_program(g, pool);
+	pool->heritage.queue = queues_open(pool->app->name);
+	if (pool->heritage.queue == NULL)
+		return strerror(errno);
 	if (pool->prototypes == NULL)
 		return open_listeners(g, pool, all, attempts);
 	pool->heritage.listeners = pool->prototypes->heritage.listeners;
@@ -358,6 +365,7 @@ generation_retire(struct generation *g)
 	for (size_t i = 0; i < g->n_pools; i++) {
 		struct pool *pool = &g->pools[i];
 		unsigned wanted = (unsigned)pool->app->reload_batch;
+		pool->farewell = FAREWELL_RELOAD;
 		if (pool->front == NULL)
 			pool->batch = wanted != 0 ? wanted : (pool->target + 3) / 4;
 	}

@@ -47,7 +47,7 @@ struct al_facts
 facts_of_generation(const struct generation *g)
 {
 	return (struct al_facts){
-		.arbiter = getpid(), .generation = g->number, .status = -1
+		.arbiter = getpid(), .generation = g->number, .status = -1, .fd = -1
 	};
 }
 
@@ -60,6 +60,7 @@ facts_of_pool(const struct pool *pool)
 		.arbiter = getpid(),
 		.generation = pool->heritage.generation,
 		.status = -1,
+		.fd = -1,
 	};
 }
 

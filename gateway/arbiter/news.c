@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "gateway/arbiter/birth.h"
+#include "gateway/arbiter/letters.h"
 #include "gateway/arbiter/obituary.h"
 #include "gateway/arbiter/recycle.h"
 #include "gateway/arbiter/upgrade.h"
@@ -53,20 +54,20 @@ judge_death(struct arbiter *a, const struct child *child, uint64_t now)
 }
 
 static void
-heard_ready(struct arbiter *a, struct child *child, struct slice payload)
+heard_ready(struct arbiter *a, struct child *child, const struct imsg *m)
 {
 	(void)a;
-	(void)payload;
+	(void)m;
 	child_is_ready(child, clock_ms());
 }
 
 static void
-heard_failed(struct arbiter *a, struct child *child, struct slice payload)
+heard_failed(struct arbiter *a, struct child *child, const struct imsg *m)
 {
 	char reason[512];
 
 	snprintf(reason, sizeof(reason), "%s cannot load %s: %" SLICE_FMT,
-		child_text(child), child->pool->app->what.text, SLICE_ARG(payload));
+		child_text(child), child->pool->app->what.text, SLICE_ARG(m->payload));
 	child->explained = true;
 	if (a->stop != STOP_NO || child->state == CHILD_STOPPING)
 		return;
@@ -80,9 +81,9 @@ heard_failed(struct arbiter *a, struct child *child, struct slice payload)
 }
 
 static void
-heard_born(struct arbiter *a, struct child *child, struct slice payload)
+heard_born(struct arbiter *a, struct child *child, const struct imsg *m)
 {
-	if (birth_heard(&a->family, child, payload)) {
+	if (birth_heard(&a->family, child, m->payload)) {
 		log_debug("%s was born", child_text(child));
 		return;
 	}
@@ -91,10 +92,10 @@ heard_born(struct arbiter *a, struct child *child, struct slice payload)
 }
 
 static void
-heard_recycle(struct arbiter *a, struct child *child, struct slice payload)
+heard_recycle(struct arbiter *a, struct child *child, const struct imsg *m)
 {
 	(void)a;
-	(void)payload;
+	(void)m;
 	/* It is the programs behind it that max_requests means: see recycle_count(). */
 	if (child->slot != NULL && child->pool->app->what.command == NULL)
 		recycle_ask(
@@ -102,18 +103,25 @@ heard_recycle(struct arbiter *a, struct child *child, struct slice payload)
 }
 
 static void
-heard_files(struct arbiter *a, struct child *child, struct slice payload)
+heard_files(struct arbiter *a, struct child *child, const struct imsg *m)
 {
-	files_heard(&a->files, child->pool->heritage.generation, payload);
+	files_heard(&a->files, child->pool->heritage.generation, m->payload);
+}
+
+static void
+heard_letter(struct arbiter *a, struct child *child, const struct imsg *m)
+{
+	letters_heard(&a->family, child, m);
 }
 
 static void (*const hear[])(
-	struct arbiter *a, struct child *child, struct slice payload) = {
+	struct arbiter *a, struct child *child, const struct imsg *m) = {
 	[MESSAGE_READY] = heard_ready,
 	[MESSAGE_FAILED] = heard_failed,
 	[MESSAGE_RECYCLE] = heard_recycle,
 	[MESSAGE_FILES] = heard_files,
 	[MESSAGE_BORN] = heard_born,
+	[MESSAGE_SEND] = heard_letter,
 };
 
 /* Who has told no pid, or a wrong one, has nothing else to say. */
@@ -127,13 +135,13 @@ has_meaning(const struct child *child, uint32_t type)
 static void
 hear_message(struct arbiter *a, struct child *child, const struct imsg *m)
 {
-	if (m->fd != -1)
-		close(m->fd);
 	if (has_meaning(child, m->type))
-		hear[m->type](a, child, m->payload);
+		hear[m->type](a, child, m);
 	else
 		log_warning("%s sent message %u, which means nothing",
 			child_text(child), (unsigned)m->type);
+	if (m->fd != -1)
+		close(m->fd);
 }
 
 /* No child holds the loop up with messages: what is left is for the next round. */
@@ -145,6 +153,7 @@ news_hear(struct arbiter *a, struct child *child)
 
 	if (child->channel.fd == -1)
 		return;
+	child_flush(&a->family, child);
 	for (int i = 0; i < MESSAGES_A_ROUND && got == 1; i++) {
 		got = channel_receive(&child->channel, &m);
 		if (got == 1)

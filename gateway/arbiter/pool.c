@@ -141,6 +141,7 @@ stop_all(struct pool *pool, struct family *f, uint64_t now)
 	TAILQ_FOREACH (child, &f->children, next) {
 		if (child->pool != pool || is_late(pool, child))
 			continue;
+		child_bid_farewell(child, pool->farewell);
 		child_stop(child, pool->stop, now);
 	}
 }

@@ -29,6 +29,7 @@ struct pool {
 	struct scale scale;
 	bool spare; /* and one more: the replacement of one that is recycled */
 	enum stop stop; /* STOP_NO: they are wanted */
+	enum slot_farewell farewell; /* why, when they are not */
 	unsigned batch; /* that may stop gracefully at one time */
 	bool hold; /* nobody serves before the generation is committed */
 	unsigned count[CHILD_STATES];

@@ -27,6 +27,7 @@ post_fork(const struct heritage *h, const char *kind)
 		.age = h->age,
 		.generation = h->generation,
 		.status = -1,
+		.fd = -1,
 	};
 
 	if (!hook_complete(h->server, SERVER_post_fork, &facts, HOOK_LIMIT_MS))

@@ -101,6 +101,7 @@ recycle_step(struct pool *pool, struct family *f, uint64_t now)
 	if (!departure_is_possible(pool, child, now))
 		return;
 	log_info("%s is recycled%s", child_text(child), child->recycle);
+	child_bid_farewell(child, FAREWELL_RECYCLE);
 	child_stop(child, STOP_GRACEFUL, now);
 	pool->spare = false;
 }

@@ -13,6 +13,7 @@
 #include "gateway/arbiter/hook.h"
 #include "gateway/arbiter/inherited.h"
 #include "gateway/arbiter/notify.h"
+#include "gateway/arbiter/queues.h"
 #include "gateway/arbiter/signals.h"
 #include "gateway/logger/log.h"
 
@@ -185,6 +186,7 @@ set_environment(struct listeners *all)
 	listeners_pass_on(all, &lines);
 	buffer_add(&lines, "", 1);
 	setenv(INHERITED_VARIABLE, lines.ptr, 1);
+	queues_pass_on();
 	inherited_pass_on();
 	notify_pass_on();
 	buffer_release(&lines);

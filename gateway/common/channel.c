@@ -4,6 +4,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+/* What stays free for others of those who ask for room. */
+enum { KEPT_BYTES = IMSG_QUEUE_MAX / 4, KEPT_FDS = IMSG_FDS / 2 };
+
 void
 channel_init(struct channel *c, int fd)
 {
@@ -40,6 +43,19 @@ channel_send_fd(struct channel *c, unsigned type, struct slice payload, int fd)
 	if (copy != -1)
 		close(copy);
 	return -1;
+}
+
+bool
+channel_has_room(const struct channel *c, size_t n)
+{
+	return c->out.queue.len + n <= IMSG_QUEUE_MAX - KEPT_BYTES &&
+		c->out.n_fds < IMSG_FDS - KEPT_FDS;
+}
+
+bool
+channel_waits(const struct channel *c)
+{
+	return c->out.queue.len > 0;
 }
 
 int

@@ -32,6 +32,13 @@ int channel_send(struct channel *c, unsigned type, struct slice payload);
 /* The same with a copy of the descriptor; -1: none. */
 int channel_send_fd(struct channel *c, unsigned type, struct slice payload, int fd);
 
+/* Whether n bytes more, and perhaps a descriptor, leave room in the queue for what is
+ * not sent often but must not be lost. */
+bool channel_has_room(const struct channel *c, size_t n);
+
+/* Something waits in the queue. */
+bool channel_waits(const struct channel *c);
+
 /* Sends more of the queue, when the socket is writable. Returns as channel_send. */
 int channel_flush(struct channel *c);
 

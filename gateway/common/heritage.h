@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "gateway/common/queue.h"
 #include "gateway/common/slot.h"
 #include "gateway/config/settings.h"
 
@@ -24,6 +25,8 @@ struct heritage {
 	const char *target;
 	const struct listener *const *listeners;
 	size_t n_listeners;
+	const struct queue *queue; /* of its pool; NULL: it has none */
+	const struct slots *slots; /* of all workers */
 	struct slot *slot; /* this worker's own row */
 	int channel; /* to the arbiter, non-blocking */
 	unsigned age; /* 1 for the first worker ever started, then 2, … */
@@ -52,11 +55,24 @@ enum message {
 	MESSAGE_RECYCLE, /* it has served enough requests, and serves on until a stop */
 	MESSAGE_FILES, /* it was loaded from these: paths, each with its NUL */
 	MESSAGE_BORN, /* its prototype has forked it; the payload is its pid_t */
+	MESSAGE_SEND, /* from its application to others: struct letter, then the data */
 	/* arbiter to worker */
 	MESSAGE_SERVE, /* begin to accept: the generation is committed */
+	MESSAGE_DELIVER, /* the same, from another worker */
 	MESSAGE_REOPEN, /* log files anew; with the log's descriptor, if it is a file */
 	/* arbiter to prototype */
 	MESSAGE_SPAWN, /* fork a worker; struct birth, with its end of its channel */
+};
+
+/* What an application sends, with or without a descriptor: AL_TO_POOL, AL_TO_ARBITER,
+ * and AL_MESSAGE_MAX of the interface. */
+enum letter_to { LETTER_TO_POOL, LETTER_TO_ARBITER };
+enum { LETTER_DATA_MAX = 16 * 1024 };
+
+struct letter {
+	uint32_t to; /* enum letter_to */
+	uint32_t type; /* the application's own */
+	int32_t from; /* the sender's pid, as the arbiter knows it */
 };
 
 /* Exit statuses, of the program and of a child. */

@@ -2,16 +2,23 @@
 
 #include <sys/mman.h>
 
+/* The number of rows used stands behind the rows. */
+static size_t
+size_of(size_t n)
+{
+	return n * sizeof(struct slot) + sizeof(_Atomic size_t);
+}
+
 int
 slots_init(struct slots *s, size_t n)
 {
 	/* Pages that are never touched cost nothing, so there may be many rows. */
-	void *rows = mmap(NULL, n * sizeof(struct slot), PROT_READ | PROT_WRITE,
+	void *rows = mmap(NULL, size_of(n), PROT_READ | PROT_WRITE,
 		MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (rows == MAP_FAILED)
 		return -1;
-	*s = (struct slots){ rows, n };
+	*s = (struct slots){ rows, n, (_Atomic size_t *)((struct slot *)rows + n) };
 	return 0;
 }
 
@@ -19,8 +26,8 @@ void
 slots_release(struct slots *s)
 {
 	if (s->rows != NULL)
-		munmap(s->rows, s->n * sizeof(struct slot));
-	*s = (struct slots){ NULL, 0 };
+		munmap(s->rows, size_of(s->n));
+	*s = (struct slots){ 0 };
 }
 
 struct slot *
@@ -32,14 +39,21 @@ slots_take(struct slots *s)
 			continue;
 		slot->pid = 0;
 		slot->verdict = VERDICT_NONE;
+		slot->farewell = FAREWELL_STOP;
 		slot->busy_since = 0;
 		slot->client = -1;
 		slot->pending = 0;
 		slot->detached = 0;
 		slot->requests = 0;
 		slot->connections = 0;
+		slot->pool = 0;
+		slot->waits = 0;
+		slot->handed_off = 0;
+		slot->queue_wait_ms = 0;
 		slot->request[0] = '\0';
 		slot->state = SLOT_BOOTING;
+		if (*s->used < i + 1)
+			*s->used = i + 1;
 		return slot;
 	}
 	return NULL;

@@ -18,10 +18,14 @@ enum slot_state { SLOT_FREE, SLOT_BOOTING, SLOT_READY, SLOT_SERVING, SLOT_DRAINI
 /* Why the arbiter is about to end the worker; its last words depend on it. */
 enum slot_verdict { VERDICT_NONE, VERDICT_TIMEOUT };
 
+/* Why the arbiter has told it to stop gracefully. */
+enum slot_farewell { FAREWELL_STOP, FAREWELL_RELOAD, FAREWELL_RECYCLE };
+
 struct slot {
 	alignas(SLOT_LINE) _Atomic int pid;
 	_Atomic int state; /* enum slot_state */
 	_Atomic int verdict; /* enum slot_verdict, written by the arbiter */
+	_Atomic int farewell; /* enum slot_farewell, written by the arbiter */
 
 	/* The request in the application. busy_since is CLOCK_MONOTONIC in
 	 * milliseconds, 0 when there is none; client is the descriptor, in the worker,
@@ -37,6 +41,10 @@ struct slot {
 
 	_Atomic uint64_t requests;
 	_Atomic uint32_t connections;
+	_Atomic uint32_t pool; /* the id of its queue: workers of one application */
+	_Atomic int waits; /* for events, with nothing to do */
+	_Atomic uint64_t handed_off; /* connections that it gave to the queue */
+	_Atomic uint32_t queue_wait_ms; /* of the last one that it took from there */
 	_Atomic uint64_t dropped_fields; /* of requests, by header_map */
 
 	/* "GET /path", cut, NUL-terminated. Only for the log: may be torn. */
@@ -46,6 +54,7 @@ struct slot {
 struct slots {
 	struct slot *rows;
 	size_t n;
+	_Atomic size_t *used; /* rows beyond have never been taken */
 };
 
 /* Shared, anonymous memory for n slots; -1 and errno. */

@@ -1,9 +1,11 @@
 /*
  * The configuration as a whole: paths, targets, addresses.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "gateway/config/sources.h"
 #include "gateway/config/text.h"
@@ -241,6 +243,30 @@ check_workers(struct load *l, const struct app_settings *app)
 			app->workers);
 }
 
+/* ---- Kinds of workers ---- */
+
+/* NULL, or what is wrong; the path of a shared object is made absolute. */
+static const char *
+find_worker_class(struct load *l, struct app_settings *app)
+{
+	static const char *const words[] = { "sync", "gthread", "iterating" };
+	struct arena *memory = &l->config->memory;
+	const char *given = app->worker_class;
+	size_t len = strlen(given);
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strcmp(given, words[i]) == 0)
+			return NULL;
+	if (len <= 3 || strcmp(given + len - 3, ".so") != 0)
+		return "not sync, gthread, iterating or FILE.so; no client is waited "
+		       "for here, and threads = N runs more requests at once";
+	app->worker_class = text_absolute(
+		given, load_folder(l, &app->origins[APP_worker_class]), memory);
+	if (app->worker_class == NULL)
+		return "out of memory";
+	return access(app->worker_class, R_OK) == 0 ? NULL : strerror(errno);
+}
+
 /* ---- Logs ---- */
 
 /* `reason` is what is wrong with a text; NULL: nothing. */
@@ -282,6 +308,8 @@ check_apps(struct load *l, size_t first)
 		check_addresses(l, &c->apps[i]);
 		check_identity(l, &c->apps[i]);
 		check_workers(l, &c->apps[i]);
+		check_text(l, section, APP_worker_class,
+			find_worker_class(l, &c->apps[i]));
 	}
 	if (l->faults > faults)
 		return;

@@ -28,6 +28,9 @@ check_hook(struct load *l, size_t row, const struct origin *origin, const char *
 		? "out of memory"
 		: hook_parse(hook, text, folder, &l->config->memory);
 
+	if (reason == NULL && row == SERVER_on_message && hook->command != NULL)
+		return "a message is given to a function, c:FILE.so:FUNCTION, not to a "
+		       "command";
 	if (reason == NULL && hook->must_succeed && !is_heeded(row))
 		return "nothing that follows could be called off, so no \"!\" has a "
 		       "meaning";

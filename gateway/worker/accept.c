@@ -10,7 +10,10 @@
 
 #include "gateway/logger/log.h"
 #include "gateway/worker/conn.h"
+#include "gateway/worker/queue.h"
+#include "gateway/worker/relief.h"
 #include "gateway/worker/self.h"
+#include "gateway/worker/threads.h"
 #include "gateway/worker/turn_away.h"
 
 enum {
@@ -161,6 +164,7 @@ accept_init(void)
 	if (acceptors == NULL)
 		return -1;
 	n_acceptors = h->n_listeners;
+	queue_open();
 	retry.fn = on_pause_over;
 	reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	for (size_t i = 0; i < n_acceptors; i++) {
@@ -190,10 +194,12 @@ leaves_to_others(void)
 void
 accept_adjust(void)
 {
-	bool now = wanted && !leaves_to_others() && retry.at == 0;
+	bool now = wanted && !leaves_to_others() && retry.at == 0 &&
+		!relief_is_in_charge() && !threads_are_behind();
 
 	if (now == accepting)
 		return;
+	queue_adjust(now);
 	for (size_t i = 0; i < n_acceptors; i++) {
 		struct watch *watch = &acceptors[i].watch;
 		if (!now)
@@ -209,6 +215,7 @@ void
 accept_start(void)
 {
 	wanted = true;
+	atomic_store(&self.slot->state, SLOT_SERVING);
 	accept_adjust();
 }
 
@@ -223,4 +230,7 @@ accept_stop(void)
 		for (int64_t n = self.settings->backlog; n > 0; n--)
 			if (!accept_one(&acceptors[i]))
 				break;
+	/* Where others go on, they take what is in the queue. */
+	if (atomic_load(&self.slot->farewell) == FAREWELL_STOP)
+		queue_empty();
 }

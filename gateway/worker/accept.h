@@ -6,7 +6,7 @@
 #ifndef WORKER_ACCEPT_H
 #define WORKER_ACCEPT_H
 
-/* The sockets of the heritage. -1: memory is out. */
+/* The sockets of the heritage, and the queue of the pool. -1: memory is out. */
 int accept_init(void);
 
 /* Once in a round of the loop: begins, pauses and goes on with accepting, as the number

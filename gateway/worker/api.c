@@ -1,12 +1,16 @@
 /*
  * The part of alicorn.h that belongs to no request: watches, timers, options.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "gateway/alicorn.h"
 #include "gateway/logger/log.h"
-#include "gateway/worker/self.h"
+#include "gateway/worker/lock.h"
+#include "gateway/worker/peers.h"
+#include "gateway/worker/relief.h"
+#include "gateway/worker/threads.h"
 #include "protocols/arena.h"
 
 struct al_watch {
@@ -27,24 +31,40 @@ on_event(struct watch *watch, uint32_t events)
 		told |= AL_WRITABLE;
 	if ((events & (EPOLLHUP | EPOLLERR)) != 0)
 		told |= AL_CLOSED;
+	lock_give();
 	w->fn(w, told, w->arg);
+	lock_take();
+}
+
+/* What comes in the main thread would come in the middle of calls in other threads, and
+ * relief would call it in the middle of one in this thread. */
+static bool
+may_watch(void)
+{
+	errno = ENOTSUP;
+	if (threads_are_used())
+		return false;
+	relief_give_up();
+	return true;
 }
 
 struct al_watch *
 al_watch(int fd, al_watch_fn *fn, void *arg)
 {
-	struct al_watch *w = malloc(sizeof(*w));
+	struct al_watch *w = may_watch() ? malloc(sizeof(*w)) : NULL;
 
 	if (w == NULL)
 		return NULL;
 	*w = (struct al_watch){ .fn = fn, .arg = arg };
 	watch_init(&w->watch, fd, on_event);
-	if (loop_watch(&self.loop, &w->watch,
-		    EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET) != 0) {
-		free(w);
-		return NULL;
-	}
-	return w;
+	lock_take();
+	int result = loop_watch(
+		&self.loop, &w->watch, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
+	lock_give();
+	if (result == 0)
+		return w;
+	free(w);
+	return NULL;
 }
 
 static void
@@ -56,7 +76,9 @@ release(struct watch *watch)
 void
 al_unwatch(struct al_watch *w)
 {
+	lock_take();
 	loop_close(&self.loop, &w->watch, release);
+	lock_give();
 }
 
 struct al_timer {
@@ -70,35 +92,43 @@ on_timer(struct timer *timer)
 {
 	struct al_timer *t = (struct al_timer *)timer;
 
+	lock_give();
 	t->fn(t->arg);
+	lock_take();
 }
 
 struct al_timer *
 al_timer_new(unsigned ms, al_timer_fn *fn, void *arg)
 {
-	struct al_timer *t = malloc(sizeof(*t));
+	struct al_timer *t = may_watch() ? malloc(sizeof(*t)) : NULL;
 
 	if (t == NULL)
 		return NULL;
 	*t = (struct al_timer){ .timer.fn = on_timer, .fn = fn, .arg = arg };
-	if (timer_set(&self.loop.timers, &t->timer, self.loop.now + ms) != 0) {
-		free(t);
-		return NULL;
-	}
-	return t;
+	lock_take();
+	int result = timer_set(&self.loop.timers, &t->timer, self.loop.now + ms);
+	lock_give();
+	if (result == 0)
+		return t;
+	free(t);
+	return NULL;
 }
 
 void
 al_timer_reset(struct al_timer *t, unsigned ms)
 {
+	lock_take();
 	/* Cannot fail: al_timer_new made room for it, and the heap does not shrink. */
 	(void)timer_set(&self.loop.timers, &t->timer, self.loop.now + ms);
+	lock_give();
 }
 
 void
 al_timer_free(struct al_timer *t)
 {
+	lock_take();
 	timer_remove(&self.loop.timers, &t->timer);
+	lock_give();
 	free(t);
 }
 
@@ -138,9 +168,11 @@ al_option(const char *name, size_t i)
 
 	if (at < 0)
 		return NULL;
-	if (options[at].values == NULL && !make_option(&app_table[at], &options[at]))
-		return NULL;
-	return i < options[at].n ? options[at].values[i] : NULL;
+	lock_take();
+	bool made =
+		options[at].values != NULL || make_option(&app_table[at], &options[at]);
+	lock_give();
+	return made && i < options[at].n ? options[at].values[i] : NULL;
 }
 
 const char *
@@ -153,6 +185,18 @@ unsigned
 al_worker_age(void)
 {
 	return self.heritage->age;
+}
+
+unsigned
+al_generation(void)
+{
+	return self.heritage->generation;
+}
+
+unsigned
+al_busy_workers(void)
+{
+	return peers_busy();
 }
 
 int

@@ -12,6 +12,8 @@
 
 #include "gateway/logger/log.h"
 #include "gateway/worker/access_log.h"
+#include "gateway/worker/detached.h"
+#include "gateway/worker/lock.h"
 #include "gateway/worker/request.h"
 #include "gateway/worker/self.h"
 #include "gateway/worker/steps.h"
@@ -33,9 +35,11 @@ static const char *const state_names[] = {
 	[CONN_IDLE] = "idle",
 	[CONN_HEAD] = "head",
 	[CONN_BODY] = "body",
+	[CONN_READY] = "ready",
 	[CONN_APP] = "app",
 	[CONN_FLUSH] = "flush",
 	[CONN_LINGER] = "linger",
+	[CONN_DETACHED] = "detached",
 };
 
 /* Milliseconds that a connection may be in a state, or make no progress there; 0: ever.
@@ -48,13 +52,18 @@ state_limit(const struct conn *c)
 		[CONN_IDLE] = c->requests > 0 ? s->keepalive : s->header_timeout,
 		[CONN_HEAD] = s->header_timeout,
 		[CONN_BODY] = s->body_timeout,
+		[CONN_READY] = s->queue_timeout,
 		[CONN_APP] = s->timeout,
 		[CONN_FLUSH] = s->write_timeout,
 		[CONN_LINGER] = s->linger_timeout,
+		[CONN_DETACHED] = 0,
 	};
 
 	if (c->state == CONN_IDLE && self.draining)
 		return DRAIN_IDLE_MS;
+	/* A call that does not return is the arbiter's business, or threads.c's. */
+	if (c->state == CONN_APP && c->req->pending == NULL)
+		return 0;
 	return (uint64_t)seconds[c->state] * 1000;
 }
 
@@ -97,7 +106,9 @@ enter_state(struct conn *c, enum conn_state state)
 	c->began = self.loop.now;
 	c->sent_then = c->output.sent;
 	if (state == CONN_IDLE)
-		TAILQ_INSERT_TAIL(&self.idle, c, in_idle);
+		TAILQ_INSERT_TAIL(&self.idle, c, in_state);
+	if (state == CONN_READY)
+		TAILQ_INSERT_TAIL(&self.ready, c, in_state);
 	if (state == CONN_HEAD)
 		access_log_begin(c->req);
 	conn_progress(c);
@@ -107,7 +118,9 @@ static void
 leave_state(struct conn *c)
 {
 	if (c->state == CONN_IDLE)
-		TAILQ_REMOVE(&self.idle, c, in_idle);
+		TAILQ_REMOVE(&self.idle, c, in_state);
+	if (c->state == CONN_READY)
+		TAILQ_REMOVE(&self.ready, c, in_state);
 }
 
 enum want
@@ -154,30 +167,47 @@ abort_pending(struct conn *c)
 		return;
 	const struct al_pending *calls = req->pending;
 	req->pending = NULL;
+	lock_give();
 	calls->aborted(req, req->pending_arg);
 	app_hook(&self.app, AL_POST_REQUEST, req);
+	lock_take();
 }
 
 static void
-conn_close(struct conn *c)
+count_conns(int change)
 {
-	struct linger reset = { .l_onoff = 1, .l_linger = 0 };
+	self.n_conns += (size_t)change;
+	atomic_store_explicit(
+		&self.slot->connections, (uint32_t)self.n_conns, memory_order_relaxed);
+}
 
-	abort_pending(c);
-	if (conn_is_asked(c))
-		access_log(c->req);
+/* The object goes, and our descriptor. */
+void
+conn_leave(struct conn *c)
+{
 	leave_state(c);
 	conn_drop_request(c);
 	output_release(&c->output);
 	timer_remove(&self.loop.timers, &c->timer);
 	loop_close(&self.loop, &c->watch, release);
-	if (c->cut)
-		setsockopt(c->watch.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	close(c->watch.fd);
 	LIST_REMOVE(c, in_all);
-	self.n_conns--;
-	atomic_store_explicit(
-		&self.slot->connections, (uint32_t)self.n_conns, memory_order_relaxed);
+	count_conns(-1);
+}
+
+void
+conn_close(struct conn *c)
+{
+	struct linger reset = { .l_onoff = 1, .l_linger = 0 };
+
+	abort_pending(c);
+	if (conn_is_asked(c) || c->state == CONN_DETACHED)
+		access_log(c->req);
+	if (c->state == CONN_DETACHED)
+		detached_forget(c->req);
+	if (c->cut)
+		setsockopt(c->watch.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	conn_leave(c);
 }
 
 enum want
@@ -199,34 +229,40 @@ step(struct conn *c)
 		return conn_step_head(c);
 	case CONN_BODY:
 		return conn_step_body(c);
+	case CONN_READY:
+		return conn_step_ready(c);
 	case CONN_APP:
 		return conn_step_app(c);
 	case CONN_FLUSH:
 		return conn_step_flush(c);
 	case CONN_LINGER:
 		return conn_step_linger(c);
+	case CONN_DETACHED:
+		return WANT_EVENT;
 	}
 	return WANT_CLOSE;
 }
 
 /* A connection enters the epoll set when it has to wait for the first time; one that
- * ends with its first request never does. */
+ * ends with its first request never does. That of an application is out of it. */
 static bool
 await(struct conn *c)
 {
-	return c->watch.added ||
+	return c->watch.added || c->state == CONN_READY || c->state == CONN_DETACHED ||
 		loop_watch(&self.loop, &c->watch,
 			EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET) == 0;
 }
 
-static void
-run(struct conn *c)
+void
+conn_run(struct conn *c)
 {
 	enum want want = WANT_STEP;
 
 	for (unsigned n = 0; want == WANT_STEP && n < STEPS_PER_TURN; n++)
 		want = step(c);
-	if (want == WANT_CLOSE || !await(c))
+	if (want == WANT_LEAVE)
+		conn_leave(c);
+	else if (want == WANT_CLOSE || !await(c))
 		conn_close(c);
 	else if (want != WANT_EVENT)
 		loop_again(&self.loop, &c->watch);
@@ -240,9 +276,10 @@ on_event(struct watch *watch, uint32_t events)
 	c->readable |= (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
 	c->half_closed |= (events & EPOLLRDHUP) != 0;
 	/* Both directions are closed: nobody reads a response. */
-	if ((events & (EPOLLHUP | EPOLLERR)) != 0 && c->state == CONN_APP)
+	if ((events & (EPOLLHUP | EPOLLERR)) != 0 &&
+		(c->state == CONN_APP || c->state == CONN_READY))
 		c->broken = true;
-	run(c);
+	conn_run(c);
 }
 
 static void
@@ -254,6 +291,9 @@ on_timer(struct timer *timer)
 	case CONN_HEAD:
 	case CONN_BODY:
 		conn_refuse(c, 408);
+		break;
+	case CONN_READY:
+		conn_refuse(c, 503);
 		break;
 	case CONN_APP:
 		abort_pending(c);
@@ -267,21 +307,26 @@ on_timer(struct timer *timer)
 	case CONN_LINGER:
 		conn_close(c);
 		return;
+	case CONN_DETACHED:
+		return;
 	}
-	run(c);
+	conn_run(c);
 }
 
 void
 conn_resume(struct conn *c)
 {
+	lock_give();
 	app_hook(&self.app, AL_POST_REQUEST, c->req);
+	lock_take();
 	c->req->pending = NULL;
 	conn_move(c, CONN_FLUSH);
 	loop_again(&self.loop, &c->watch);
 }
 
-void
-conn_open(int fd, const struct listener *listener, const void *peer, size_t peer_len)
+/* In the state in which connections begin. */
+static struct conn *
+conn_new(int fd, const struct listener *listener)
 {
 	struct conn *c = LIST_FIRST(&free_conns);
 
@@ -291,25 +336,42 @@ conn_open(int fd, const struct listener *listener, const void *peer, size_t peer
 	} else if ((c = malloc(sizeof(*c))) == NULL) {
 		turn_away(fd, strerror(ENOMEM));
 		close(fd);
-		return;
+		return NULL;
 	}
-	*c = (struct conn){
-		.timer.fn = on_timer, .listener = listener, .readable = true
-	};
+	*c = (struct conn){ .timer.fn = on_timer, .listener = listener };
 	watch_init(&c->watch, fd, on_event);
+	LIST_INSERT_HEAD(&self.conns, c, in_all);
+	count_conns(1);
+	return c;
+}
+
+void
+conn_open(int fd, const struct listener *listener, const void *peer, size_t peer_len)
+{
+	struct conn *c = conn_new(fd, listener);
+
+	if (c == NULL)
+		return;
+	c->readable = true;
 	memcpy(&c->peer, peer, peer_len < sizeof(c->peer) ? peer_len : sizeof(c->peer));
 	trust_peer(c);
-	LIST_INSERT_HEAD(&self.conns, c, in_all);
-	self.n_conns++;
-	atomic_store_explicit(
-		&self.slot->connections, (uint32_t)self.n_conns, memory_order_relaxed);
 	enter_state(c, CONN_IDLE);
 	/* Who stops accepts all that wait before it serves one of them: a client that
 	 * was answered may come back, and the queue would never be empty. */
 	if (self.draining)
 		loop_again(&self.loop, &c->watch);
 	else
-		run(c);
+		conn_run(c);
+}
+
+struct conn *
+conn_adopt(int fd, const struct listener *listener)
+{
+	struct conn *c = conn_new(fd, listener);
+
+	if (c != NULL)
+		enter_state(c, CONN_IDLE);
+	return c;
 }
 
 bool
@@ -327,6 +389,6 @@ conns_drain(void)
 {
 	struct conn *c;
 
-	TAILQ_FOREACH (c, &self.idle, in_idle)
+	TAILQ_FOREACH (c, &self.idle, in_state)
 		conn_progress(c);
 }

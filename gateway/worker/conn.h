@@ -1,14 +1,14 @@
 /*
  * A client's connection: a state machine that the loop drives. Each step does what can
- *be done now and says what it wants next; one place acts on that, one place changes
- *states.
+ * be done now and says what it wants next; one place acts on that, one place changes
+ * states.
  *
- *	IDLE ── first byte ──> HEAD ──> BODY ──> APP ──> FLUSH ──┬──> IDLE (keep-alive)
- *	                         └── error: FLUSH                ├──> LINGER ──> closed
- *	                                                         └──> closed
+ *	IDLE ─ first byte ─> HEAD ─> BODY ─> READY ─> APP ─┬─> FLUSH ─┬─> IDLE
+ *(keep-alive) └── error: FLUSH             │          ├─> LINGER ─> closed │ └─> closed
+ *	                                                   └─> DETACHED ─> closed
  *
  * A connection has a request object only from its first byte to the end of its
- *response, so that idle ones cost little memory.
+ * response, so that idle ones cost little memory.
  */
 #ifndef WORKER_CONN_H
 #define WORKER_CONN_H
@@ -28,10 +28,12 @@ enum conn_state {
 	CONN_IDLE, /* no byte of a request yet */
 	CONN_HEAD, /* receives a request's head */
 	CONN_BODY, /* receives its body */
-	CONN_APP, /* the application has it; here it waits for AL_PENDING to end */
+	CONN_READY, /* complete, waits for the application to be called */
+	CONN_APP, /* the application has the request */
 	CONN_FLUSH, /* the response is complete, the client takes it */
 	CONN_LINGER, /* nothing more is sent; reads so that the client sees the response
 		      */
+	CONN_DETACHED, /* the application has the connection itself */
 };
 
 enum { PORT_TEXT = 6 }; /* bytes of "65535" */
@@ -55,7 +57,7 @@ struct conn {
 	uint64_t began; /* when the state did, in clock_ms() */
 	uint64_t sent_then; /* bytes that had been sent by then */
 	LIST_ENTRY(conn) in_all; /* of self.conns */
-	TAILQ_ENTRY(conn) in_idle; /* of self.idle */
+	TAILQ_ENTRY(conn) in_state; /* of self.idle or self.ready */
 	union proxy_address peer; /* as the PROXY protocol says, where it is used */
 	union proxy_address proxied; /* where the client connected to then */
 	char peer_addr[INET6_ADDRSTRLEN]; /* as text, made when it is first asked for */
@@ -66,6 +68,13 @@ struct conn {
 void conn_open(
 	int fd, const struct listener *listener, const void *peer, size_t peer_len);
 
+/* A connection for a descriptor of another worker, to be filled in and run; NULL:
+ * memory is out, the client was told and the descriptor is closed. */
+struct conn *conn_adopt(int fd, const struct listener *listener);
+
+/* Lets go of it without a word to the client: another worker has it. */
+void conn_leave(struct conn *c);
+
 /* It made progress: the time limit of its state counts anew. */
 void conn_progress(struct conn *c);
 
@@ -73,11 +82,18 @@ void conn_progress(struct conn *c);
 static inline bool
 conn_is_asked(const struct conn *c)
 {
-	return c->req != NULL && c->state != CONN_IDLE && c->state != CONN_LINGER;
+	return c->req != NULL && c->state != CONN_IDLE && c->state != CONN_LINGER &&
+		c->state != CONN_DETACHED;
 }
+
+/* Another turn of its machine, now. */
+void conn_run(struct conn *c);
 
 /* Goes on after the application called al_finish. */
 void conn_resume(struct conn *c);
+
+/* Ends it, whatever its state. */
+void conn_close(struct conn *c);
 
 /* Closes the connection that has been idle for longest; false: none is. */
 bool conns_make_room(void);

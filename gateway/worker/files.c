@@ -4,7 +4,7 @@
 
 #include "gateway/alicorn.h"
 #include "gateway/common/heritage.h"
-#include "gateway/worker/self.h"
+#include "gateway/worker/lock.h"
 #include "protocols/buffer.h"
 
 enum { FILES_MOST_BYTES = 1 << 20 };
@@ -34,8 +34,10 @@ files_tell(struct channel *channel)
 {
 	if (!self.heritage->server->reload)
 		return;
+	lock_give();
 	if (self.app.instance != NULL)
 		app_hook(&self.app, AL_FILES, NULL);
+	lock_take();
 	struct slice paths = buffer_slice(&named);
 	if (!slice_eq(paths, buffer_slice(&sent))) {
 		buffer_reset(&sent);

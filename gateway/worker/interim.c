@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "gateway/worker/lock.h"
 #include "gateway/worker/request.h"
 
 static struct slice
@@ -62,10 +63,12 @@ al_inform(struct al_request *req, const char *status, const struct al_header *he
 	for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++)
 		if (strncmp(status, allowed[i].ptr, 3) == 0)
 			result = compose(&text, allowed[i], headers, n);
+	lock_take();
 	if (result == 0 && req->head.minor > 0)
 		result = send_now(req->conn, &text);
 	/* It is no part of the response: that has not begun yet. */
 	req->sent_before = req->conn->output.sent;
+	lock_give();
 	buffer_release(&text);
 	return result;
 }

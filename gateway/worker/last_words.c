@@ -9,11 +9,10 @@
 #include "gateway/logger/log.h"
 #include "gateway/worker/access_log.h"
 #include "gateway/worker/error_page.h"
+#include "gateway/worker/lock.h"
 #include "gateway/worker/request.h"
 #include "gateway/worker/self.h"
 #include "gateway/worker/worker.h"
-
-enum { SIGNAL_STACK = 64 * 1024 };
 
 /* Made before anything goes wrong: a signal handler only sends them. */
 static const struct error_page *bad_gateway, *unavailable, *timed_out;
@@ -54,6 +53,7 @@ reset_unframed(const struct conn *c)
 static void
 answer_all(const struct error_page *a)
 {
+	bool has_lock = lock_seize();
 	struct conn *c;
 
 	access_log_last_words();
@@ -71,6 +71,8 @@ answer_all(const struct error_page *a)
 		access_log(c->req);
 	}
 	access_log_flush();
+	if (has_lock)
+		lock_give();
 }
 
 static bool
@@ -184,14 +186,20 @@ handle(int number, void (*handler)(int), int flags)
 }
 
 void
+last_words_use_stack(char stack[SIGNAL_STACK])
+{
+	stack_t s = { .ss_sp = stack, .ss_size = SIGNAL_STACK };
+
+	sigaltstack(&s, NULL);
+}
+
+void
 last_words_arm(void)
 {
-	stack_t stack = { .ss_sp = signal_stack, .ss_size = sizeof(signal_stack) };
-
 	bad_gateway = error_page(502);
 	unavailable = error_page(503);
 	timed_out = error_page(504);
-	sigaltstack(&stack, NULL);
+	last_words_use_stack(signal_stack);
 	for (size_t i = 0; i < sizeof(fatal_signals) / sizeof(fatal_signals[0]); i++)
 		handle(fatal_signals[i], on_fatal,
 			(int)(SA_ONSTACK | SA_RESETHAND | SA_NODEFER));

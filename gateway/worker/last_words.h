@@ -11,6 +11,11 @@
 /* From now on in this process. */
 void last_words_arm(void);
 
+enum { SIGNAL_STACK = 64 * 1024 };
+
+/* Handlers in this thread run on it, so that they have room when its own is full. */
+void last_words_use_stack(char stack[SIGNAL_STACK]);
+
 /* The loop has heard of a quick stop: ends the process. */
 void last_words_quit(void) __attribute__((noreturn));
 

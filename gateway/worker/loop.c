@@ -1,18 +1,35 @@
 #include "gateway/worker/loop.h"
 
 #include <stddef.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "gateway/common/clock.h"
 
-enum { EVENTS_PER_ROUND = 64 };
+/* That the loop woke up is all. */
+static void
+on_kick(struct watch *watch, uint32_t events)
+{
+	eventfd_t n;
+
+	(void)events;
+	(void)eventfd_read(watch->fd, &n);
+}
 
 int
 loop_init(struct loop *loop)
 {
 	*loop = (struct loop){ .now = clock_ms() };
 	loop->epoll = epoll_create1(EPOLL_CLOEXEC);
-	return loop->epoll >= 0 ? 0 : -1;
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	watch_init(&loop->kick, fd, on_kick);
+	return fd >= 0 ? loop_watch(loop, &loop->kick, EPOLLIN) : -1;
+}
+
+void
+loop_kick(struct loop *loop)
+{
+	(void)eventfd_write(loop->kick.fd, 1);
 }
 
 static void
@@ -30,6 +47,7 @@ loop_release(struct loop *loop)
 {
 	release_closed(loop);
 	timers_release(&loop->timers);
+	close(loop->kick.fd);
 	close(loop->epoll);
 }
 
@@ -108,32 +126,50 @@ call_again(struct loop *loop)
 	}
 }
 
-static int
-wait_ms(const struct loop *loop, int max_ms)
+int
+loop_wait_ms(struct loop *loop, int max_ms)
 {
 	int wait = timers_wait(&loop->timers, loop->now);
 
 	if (loop->again != NULL)
-		return 0;
-	if (wait < 0 || (max_ms >= 0 && max_ms < wait))
+		wait = 0;
+	else if (wait < 0 || (max_ms >= 0 && max_ms < wait))
 		wait = max_ms;
+	loop->waits_until = wait < 0 ? UINT64_MAX : loop->now + (unsigned)wait;
 	return wait;
 }
 
 void
-loop_round(struct loop *loop, int max_ms)
+loop_wait(struct loop *loop, int ms)
 {
-	struct epoll_event events[EVENTS_PER_ROUND];
+	int n = epoll_wait(loop->epoll, loop->events, EVENTS_PER_ROUND, ms);
 
-	int n = epoll_wait(
-		loop->epoll, events, EVENTS_PER_ROUND, wait_ms(loop, max_ms));
+	loop->n_events = n;
+	loop->next_event = 0;
+}
+
+void
+loop_dispatch(struct loop *loop)
+{
+	loop->waits_until = 0;
 	loop->now = clock_ms();
-	for (int i = 0; i < n; i++) {
-		struct watch *watch = events[i].data.ptr;
+	while (loop->next_event < loop->n_events) {
+		const struct epoll_event *event = &loop->events[loop->next_event++];
+		struct watch *watch = event->data.ptr;
 		if (watch->fn != NULL)
-			watch->fn(watch, events[i].events);
+			watch->fn(watch, event->events);
 	}
 	call_again(loop);
 	timers_run(&loop->timers, loop->now);
 	release_closed(loop);
+}
+
+bool
+loop_oversleeps(const struct loop *loop)
+{
+	if (loop->waits_until <= loop->now)
+		return false;
+	int wait = timers_wait(&loop->timers, loop->now);
+	return loop->again != NULL ||
+		(wait >= 0 && loop->now + (unsigned)wait < loop->waits_until);
 }

@@ -1,6 +1,8 @@
 /*
- * The event loop: descriptors (epoll) and timers. One owner at a time: whoever calls
- * loop_round. Nothing here knows what a connection is.
+ * The event loop: descriptors (epoll) and timers. A round is two calls: loop_wait,
+ * which touches nothing but the epoll set, and loop_dispatch, which calls watches and
+ * timers. Where several threads use a loop, a lock of theirs (lock.h) is held for all
+ * calls but loop_wait and loop_kick. Nothing here knows what a connection is.
  */
 #ifndef WORKER_LOOP_H
 #define WORKER_LOOP_H
@@ -26,10 +28,19 @@ struct watch {
 	void (*release)(struct watch *watch);
 };
 
+enum { EVENTS_PER_ROUND = 64 };
+
 struct loop {
 	int epoll;
 	uint64_t now; /* clock_ms() when this round began */
 	struct timers timers;
+	/* Those of this round, and the next to be dealt with: here, not on the stack,
+	 * as another thread goes on with them when this one is held up in the middle.
+	 */
+	struct epoll_event events[EVENTS_PER_ROUND];
+	int n_events, next_event;
+	uint64_t waits_until; /* what loop_wait was told; 0: nobody waits */
+	struct watch kick; /* an eventfd */
 	struct watch *again; /* to be called in the next round without an event */
 	struct watch *closed; /* to be released at the end of this round */
 };
@@ -56,8 +67,20 @@ void loop_again(struct loop *loop, struct watch *watch);
 void loop_close(
 	struct loop *loop, struct watch *watch, void (*release)(struct watch *watch));
 
-/* One round: waits until something happens, but not longer than max_ms (-1: no limit);
- * calls watches, then timers. */
-void loop_round(struct loop *loop, int max_ms);
+/* How long the next round may wait, in milliseconds, but not longer than max_ms (-1: no
+ * limit): the argument of loop_wait. */
+int loop_wait_ms(struct loop *loop, int max_ms);
+
+/* Waits for events, for so long. */
+void loop_wait(struct loop *loop, int ms);
+
+/* Calls what has events, then those of loop_again, then timers. */
+void loop_dispatch(struct loop *loop);
+
+/* The loop waits in another thread, and longer than it should by now: a kick is due. */
+bool loop_oversleeps(const struct loop *loop);
+
+/* Ends a wait, from any thread. */
+void loop_kick(struct loop *loop);
 
 #endif

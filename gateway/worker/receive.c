@@ -86,7 +86,7 @@ begin_body(struct conn *c)
 	req->is_head = slice_eq(req->head.method, SLICE("HEAD"));
 	req->has_body = req->head.framing != HTTP1_NO_BODY;
 	if (!req->has_body)
-		return conn_move(c, CONN_APP);
+		return conn_is_ready(c);
 	if (req->head.framing == HTTP1_CHUNKED)
 		http1_chunked_init(&req->chunked, self.limits.body);
 	if (req->head.expect_continue && !request_has_input(req) &&
@@ -171,7 +171,7 @@ receive_counted(struct conn *c)
 	struct slice data = buffer_slice(&req->input);
 
 	if (missing == 0)
-		return conn_move(c, CONN_APP);
+		return conn_is_ready(c);
 	slice_advance(&data, req->head_len);
 	bool with_head = data.len > 0;
 	size_t most = missing < SCRATCH_BYTES ? (size_t)missing : SCRATCH_BYTES;
@@ -214,7 +214,7 @@ receive_chunked(struct conn *c)
 	memmove(req->input.ptr + req->head_len, in.ptr, in.len);
 	req->input.len = req->head_len + in.len;
 	if (got == HTTP1_END)
-		return conn_move(c, CONN_APP);
+		return conn_is_ready(c);
 	if (receive_input(c) == 0)
 		return c->broken ? WANT_CLOSE : WANT_EVENT;
 	conn_progress(c);

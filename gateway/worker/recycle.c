@@ -2,9 +2,11 @@
 
 #include <stdlib.h>
 
+#include "gateway/logger/log.h"
 #include "gateway/worker/self.h"
 
 static uint64_t limit; /* 0: none, or it is told already */
+static bool asked, told;
 
 void
 recycle_init(void)
@@ -16,9 +18,20 @@ recycle_init(void)
 		limit += arc4random_uniform((uint32_t)s->max_requests_jitter + 1);
 }
 
+void
+recycle_demand(const char *why)
+{
+	if (!asked)
+		log_warning("%s: the worker is to be replaced: %s", self.settings->name,
+			why);
+	asked = true;
+}
+
 bool
 recycle_is_due(void)
 {
+	if (asked && !told)
+		return told = true;
 	if (limit == 0 ||
 		atomic_load_explicit(&self.slot->requests, memory_order_relaxed) <
 			limit)

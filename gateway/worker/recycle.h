@@ -7,7 +7,10 @@
 /* Draws this worker's part of the jitter. */
 void recycle_init(void);
 
-/* True once, when it has served as many. */
+/* It is to be replaced for another reason, which is logged the first time. */
+void recycle_demand(const char *why);
+
+/* True once for each of the two reasons. */
 bool recycle_is_due(void);
 
 #endif

@@ -104,6 +104,8 @@ request_reset(struct al_request *req)
 	req->too_long = req->waiting = false;
 	req->in_handle = req->finished = false;
 	req->pending = NULL;
+	req->taken = req->given_back = req->is_told = false;
+	req->proc = NULL;
 }
 
 bool
@@ -272,7 +274,7 @@ al_multiprocess(void)
 bool
 al_multithread(void)
 {
-	return false;
+	return self.settings->threads > 1;
 }
 
 /* ---- The body ---- */

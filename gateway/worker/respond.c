@@ -7,8 +7,14 @@
 
 #include "gateway/common/clock.h"
 #include "gateway/worker/access_log.h"
+#include "gateway/worker/detached.h"
+#include "gateway/worker/lock.h"
+#include "gateway/worker/queue.h"
+#include "gateway/worker/relief.h"
 #include "gateway/worker/request.h"
-#include "gateway/worker/self.h"
+#include "gateway/worker/threads.h"
+
+/* ---- The call ---- */
 
 /* The slot shows the request to the arbiter while the application has it. */
 static void
@@ -17,73 +23,185 @@ enter_slot(const struct conn *c)
 	struct slot *slot = self.slot;
 
 	request_line(c->req, slot->request, sizeof(slot->request));
-	atomic_store_explicit(&slot->requests,
-		atomic_load_explicit(&slot->requests, memory_order_relaxed) + 1,
-		memory_order_relaxed);
-	if (app_is_event_driven(&self.app))
-		return;
 	atomic_store_explicit(&slot->client, c->watch.fd, memory_order_relaxed);
+	atomic_store_explicit(&slot->pending, 1, memory_order_relaxed);
 	atomic_store_explicit(&slot->busy_since, self.loop.now, memory_order_release);
 }
 
 static void
 leave_slot(void)
 {
-	if (app_is_event_driven(&self.app))
-		return;
 	atomic_store_explicit(&self.slot->busy_since, 0, memory_order_release);
+	atomic_store_explicit(&self.slot->pending, 0, memory_order_relaxed);
 	atomic_store_explicit(&self.slot->client, -1, memory_order_relaxed);
 	self.loop.now = clock_ms(); /* the call may have taken long */
 }
 
+static void
+count_request(void)
+{
+	atomic_store_explicit(&self.slot->requests,
+		atomic_load_explicit(&self.slot->requests, memory_order_relaxed) + 1,
+		memory_order_relaxed);
+}
+
+/* Between these the application is called, in this thread and without the lock. An
+ * event-driven one returns soon. */
+static void
+begin_call(struct conn *c)
+{
+	if (app_is_event_driven(&self.app))
+		return;
+	if (threads_are_used()) {
+		threads_begin_call(c);
+		lock_give();
+	} else {
+		enter_slot(c);
+		relief_begin();
+	}
+}
+
+static void
+end_call(void)
+{
+	if (app_is_event_driven(&self.app))
+		return;
+	if (threads_are_used()) {
+		lock_take();
+		threads_end_call();
+	} else {
+		relief_end();
+		leave_slot();
+	}
+}
+
 /* A function that the settings name may hang as any other of the application. */
 static void
-tell_answered(struct al_request *req)
+tell_answered(struct conn *c)
 {
-	bool is_watched =
-		self.settings->post_request != NULL && !app_is_event_driven(&self.app);
+	bool is_watched = self.settings->post_request != NULL;
 
 	if (is_watched)
-		atomic_store_explicit(
-			&self.slot->busy_since, clock_ms(), memory_order_release);
-	app_hook(&self.app, AL_POST_REQUEST, req);
+		begin_call(c);
+	else
+		lock_give();
+	app_hook(&self.app, AL_POST_REQUEST, c->req);
 	if (is_watched)
-		leave_slot();
+		end_call();
+	else
+		lock_take();
 }
 
 static enum want
 finish(struct conn *c, enum al_result result, int error_status)
 {
 	response_finish(c->req, result, error_status);
-	tell_answered(c->req);
+	c->req->in_handle = true; /* it still has the request */
+	tell_answered(c);
+	c->req->in_handle = false;
 	c->req->pending = NULL;
 	return c->broken ? WANT_CLOSE : conn_move(c, CONN_FLUSH);
 }
 
-/* The application runs here, inline, in the loop's own thread. */
+static int
+call(struct conn *c)
+{
+	struct al_request *req = c->req;
+
+	req->sent_before = c->output.sent;
+	req->in_handle = true;
+	count_request();
+	begin_call(c);
+	app_hook(&self.app, AL_PRE_REQUEST, req);
+	int result = self.app.binding->handle(self.app.instance, req);
+	end_call();
+	req->in_handle = false;
+	return result;
+}
+
+/* It goes on by itself, or has done so already. */
+static enum want
+keep_pending(struct conn *c)
+{
+	struct al_request *req = c->req;
+
+	if (req->finished)
+		return finish(c, req->result, req->error_status);
+	if (req->pending != NULL) {
+		conn_progress(c);
+		return WANT_EVENT;
+	}
+	al_log(req, AL_LOG_ERROR, "AL_PENDING was returned without al_pending()");
+	return finish(c, AL_ERROR, 0);
+}
+
 static enum want
 call_application(struct conn *c)
 {
-	struct al_request *req = c->req;
-	int result;
+	int result = call(c);
 
-	req->sent_before = c->output.sent;
-	enter_slot(c);
-	app_hook(&self.app, AL_PRE_REQUEST, req);
-	req->in_handle = true;
-	result = self.app.binding->handle(self.app.instance, req);
-	req->in_handle = false;
-	leave_slot();
-	if (result == AL_PENDING && !req->finished && req->pending != NULL)
-		return WANT_EVENT;
-	if (result == AL_PENDING && req->finished)
-		return finish(c, req->result, req->error_status);
-	if (result == AL_PENDING) {
-		al_log(req, AL_LOG_ERROR,
-			"AL_PENDING was returned without al_pending()");
+	if (result == AL_PENDING)
+		return keep_pending(c);
+	if (result == AL_ALREADY_HANDLED && c->req->taken)
+		return detached_begin(c);
+	if (result == AL_ALREADY_HANDLED) {
+		al_log(c->req, AL_LOG_ERROR,
+			"AL_ALREADY_HANDLED was returned without al_socket()");
 		result = AL_ERROR;
 	}
 	return finish(c, (enum al_result)result, 0);
+}
+
+/* ---- Before the call ---- */
+
+/* This thread may call the application with it now. */
+static bool
+may_call(const struct conn *c)
+{
+	return threads_are_used() ? threads_may_call(c) : !relief_is_in_charge();
+}
+
+/* At once where nobody here could call for long, and where others have nothing to do.
+ */
+static bool
+may_leave(const struct conn *c)
+{
+	if (threads_are_used())
+		return false;
+	return relief_is_in_charge() || queue_should_balance(c);
+}
+
+enum want
+conn_is_ready(struct conn *c)
+{
+	if (may_leave(c) && queue_send(c))
+		return WANT_LEAVE;
+	if (may_call(c))
+		return conn_move(c, CONN_APP);
+	conn_move(c, CONN_READY);
+	if (threads_are_used())
+		threads_tell();
+	return WANT_EVENT;
+}
+
+enum want
+conn_step_ready(struct conn *c)
+{
+	if (c->broken)
+		return WANT_CLOSE;
+	return may_call(c) ? conn_move(c, CONN_APP) : WANT_EVENT;
+}
+
+/* ---- While the application has it ---- */
+
+/* The client takes what is there, while the call goes on. */
+static enum want
+attend_call(struct conn *c)
+{
+	enum output_result result = output_flush(&c->output, c->watch.fd);
+
+	c->broken |= result == OUTPUT_BROKEN;
+	return result == OUTPUT_TURN ? WANT_TURN : WANT_EVENT;
 }
 
 /* The application goes on by itself; the loop sends what it has written. */
@@ -105,16 +223,23 @@ attend_pending(struct conn *c)
 	if (result == OUTPUT_TURN)
 		return WANT_TURN;
 	req->waiting = result == OUTPUT_WAITING;
-	if (!req->waiting && req->pending->drained != NULL)
-		req->pending->drained(req, req->pending_arg);
+	if (req->waiting || req->pending->drained == NULL)
+		return WANT_EVENT;
+	lock_give();
+	req->pending->drained(req, req->pending_arg);
+	lock_take();
 	return WANT_EVENT;
 }
 
 enum want
 conn_step_app(struct conn *c)
 {
+	if (c->req->in_handle)
+		return attend_call(c);
 	return c->req->pending == NULL ? call_application(c) : attend_pending(c);
 }
+
+/* ---- After it ---- */
 
 static enum want
 next_request(struct conn *c)

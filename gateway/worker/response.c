@@ -14,7 +14,10 @@
 
 #include "gateway/common/clock.h"
 #include "gateway/logger/log.h"
-#include "gateway/worker/self.h"
+#include "gateway/worker/detached.h"
+#include "gateway/worker/lock.h"
+#include "gateway/worker/relief.h"
+#include "gateway/worker/threads.h"
 
 enum { GATHER_BYTES = 16 * 1024, PIECES = 6 };
 
@@ -124,23 +127,29 @@ frame(struct al_request *req, struct iovec *pieces, char *chunk, const void *dat
 	return n;
 }
 
-/* What the loop does not do while the application runs: waits until the client has
- * taken so much that more may be queued. This is not the application's time. */
+/* Waits until the client has taken so much that more may be queued. This is not the
+ * application's time. */
 static void
 wait_for_client(struct conn *c)
 {
 	struct pollfd fd = { .fd = c->watch.fd, .events = POLLOUT };
 	int limit_ms = (int)self.settings->write_timeout * 1000;
+	uint64_t since = atomic_exchange(&self.slot->busy_since, 0);
 
-	atomic_store(&self.slot->busy_since, 0);
 	while (!c->broken && c->output.memory > al_queue_limit()) {
+		lock_give();
 		int n = poll(&fd, 1, limit_ms);
-		if (n == 0 || (n < 0 && errno != EINTR))
+		int error = errno;
+		lock_take();
+		if (n == 0 || (n < 0 && error != EINTR))
 			c->broken = true;
 		else if (output_flush(&c->output, c->watch.fd) == OUTPUT_BROKEN)
 			c->broken = true;
 	}
-	atomic_store(&self.slot->busy_since, clock_ms());
+	if (since != 0)
+		atomic_store(&self.slot->busy_since, clock_ms());
+	if (threads_are_used())
+		threads_restart_clock();
 }
 
 /* Takes note of what became of the bytes. 0, or -1: the client has gone. */
@@ -155,7 +164,9 @@ settle(struct al_request *req, enum output_result result)
 		note_sent(c);
 	conn_progress(c);
 	req->waiting = result != OUTPUT_EMPTY;
-	if (!app_is_event_driven(&self.app) && c->output.memory > al_queue_limit())
+	/* Nothing follows the last piece: there is nothing to wait for. */
+	if (!app_is_event_driven(&self.app) && !req->complete &&
+		c->output.memory > al_queue_limit())
 		wait_for_client(c);
 	errno = EPIPE;
 	return c->broken ? -1 : 0;
@@ -241,8 +252,8 @@ al_start(struct al_request *req, const char *status, const struct al_header *hea
 	return -1;
 }
 
-int
-al_write(struct al_request *req, const void *data, size_t n)
+static int
+write_some(struct al_request *req, const void *data, size_t n)
 {
 	if (check_open(req) != 0)
 		return -1;
@@ -260,20 +271,34 @@ al_write(struct al_request *req, const void *data, size_t n)
 }
 
 int
+al_write(struct al_request *req, const void *data, size_t n)
+{
+	lock_take();
+	int result = write_some(req, data, n);
+	lock_give();
+	return result;
+}
+
+int
 al_write_last(struct al_request *req, const void *data, size_t n)
 {
-	if (check_open(req) != 0)
-		return -1;
-	n = allowed(req, n);
-	return put(req, data, n, true);
+	lock_take();
+	int result = check_open(req);
+	if (result == 0)
+		result = put(req, data, allowed(req, n), true);
+	lock_give();
+	return result;
 }
 
 int
 al_flush(struct al_request *req)
 {
-	if (check_open(req) != 0)
-		return -1;
-	return req->begun && req->gathered.len == 0 ? 0 : put(req, NULL, 0, false);
+	lock_take();
+	int result = check_open(req);
+	if (result == 0 && !(req->begun && req->gathered.len == 0))
+		result = put(req, NULL, 0, false);
+	lock_give();
+	return result;
 }
 
 /* Where the length is not declared and chunks are needed, the file is one chunk. */
@@ -299,8 +324,8 @@ put_file(struct al_request *req, int fd, off_t offset, uint64_t length)
 	return settle(req, output_flush(o, c->watch.fd));
 }
 
-int
-al_sendfile(struct al_request *req, int fd, off_t offset, off_t length)
+static int
+send_part(struct al_request *req, int fd, off_t offset, off_t length)
 {
 	struct stat st;
 	int own;
@@ -318,10 +343,22 @@ al_sendfile(struct al_request *req, int fd, off_t offset, off_t length)
 	return own >= 0 ? put_file(req, own, offset, n) : -1;
 }
 
+int
+al_sendfile(struct al_request *req, int fd, off_t offset, off_t length)
+{
+	lock_take();
+	int result = send_part(req, fd, offset, length);
+	lock_give();
+	return result;
+}
+
 bool
 al_sent(struct al_request *req)
 {
-	return req->begun && req->conn->output.sent > req->sent_before;
+	lock_take();
+	bool sent = req->begun && req->conn->output.sent > req->sent_before;
+	lock_give();
+	return sent;
 }
 
 void
@@ -401,12 +438,15 @@ al_status(struct al_request *req)
 void
 al_pending(struct al_request *req, const struct al_pending *calls, void *arg)
 {
-	req->pending = calls;
+	lock_take();
+	req->pending = threads_are_used() ? NULL : calls;
 	req->pending_arg = arg;
+	lock_give();
+	relief_give_up();
 }
 
-void
-al_finish(struct al_request *req, enum al_result result, int status)
+static void
+finish(struct al_request *req, enum al_result result, int status)
 {
 	if (req->in_handle) {
 		req->finished = true;
@@ -418,10 +458,25 @@ al_finish(struct al_request *req, enum al_result result, int status)
 	conn_resume(req->conn);
 }
 
+void
+al_finish(struct al_request *req, enum al_result result, int status)
+{
+	if (req->taken) {
+		detached_give_back(req);
+		return;
+	}
+	lock_take();
+	finish(req, result, status);
+	lock_give();
+}
+
 size_t
 al_queued(struct al_request *req)
 {
-	return req->conn->output.memory;
+	lock_take();
+	size_t bytes = req->conn->output.memory;
+	lock_give();
+	return bytes;
 }
 
 size_t

@@ -5,7 +5,9 @@
 #ifndef WORKER_SELF_H
 #define WORKER_SELF_H
 
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/queue.h>
@@ -22,15 +24,19 @@ struct worker {
 	const struct heritage *heritage;
 	const struct app_settings *settings;
 	struct slot *slot;
+	/* More than one thread runs code of the worker: see lock.h. */
+	bool has_threads;
+	pthread_mutex_t lock;
 	struct loop loop;
 	struct app app;
 	struct http1_limits limits;
 	LIST_HEAD(, conn) conns; /* all of them */
 	TAILQ_HEAD(, conn) idle; /* those in CONN_IDLE, the longest idle first */
+	TAILQ_HEAD(, conn) ready; /* those in CONN_READY, the first one first */
 	size_t n_conns;
 	/* Told to stop, perhaps in the middle of a request; draining begins when the
 	 * loop hears of it: then it finishes what it has and takes nothing new. */
-	volatile sig_atomic_t leaving;
+	atomic_bool leaving;
 	bool draining;
 	volatile sig_atomic_t serving; /* the loop runs */
 	struct slice server; /* the Server field of responses; empty: none */

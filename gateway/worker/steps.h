@@ -13,15 +13,21 @@ enum want {
 	WANT_EVENT, /* nothing to do until the socket or the application is ready */
 	WANT_TURN, /* there is more to do, after the others had their turn */
 	WANT_CLOSE,
+	WANT_LEAVE, /* another worker has it now */
 };
 
 /* One for each state: does what can be done without waiting. */
 enum want conn_step_idle(struct conn *c);
 enum want conn_step_head(struct conn *c);
 enum want conn_step_body(struct conn *c);
+enum want conn_step_ready(struct conn *c);
 enum want conn_step_app(struct conn *c);
 enum want conn_step_flush(struct conn *c);
 enum want conn_step_linger(struct conn *c);
+
+/* The request is complete: it goes to the application, or waits for it, or to another
+ * worker. */
+enum want conn_is_ready(struct conn *c);
 
 /* The one way into another state, whose time limit begins. */
 enum want conn_move(struct conn *c, enum conn_state state);

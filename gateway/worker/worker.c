@@ -16,19 +16,26 @@
 #include "gateway/worker/accept.h"
 #include "gateway/worker/access_log.h"
 #include "gateway/worker/conn.h"
+#include "gateway/worker/detached.h"
 #include "gateway/worker/error_page.h"
+#include "gateway/worker/errands.h"
 #include "gateway/worker/files.h"
+#include "gateway/worker/iterating.h"
 #include "gateway/worker/last_words.h"
+#include "gateway/worker/lock.h"
+#include "gateway/worker/messages.h"
 #include "gateway/worker/output.h"
 #include "gateway/worker/recycle.h"
-#include "gateway/worker/self.h"
+#include "gateway/worker/relief.h"
 #include "gateway/worker/spool.h"
+#include "gateway/worker/threads.h"
 
 struct worker self;
 
 static struct channel channel;
 static struct watch channel_watch, signal_watch;
 static int signal_pipe[2];
+static pthread_t main_thread;
 
 /* ---- Signals ---- */
 
@@ -73,6 +80,17 @@ ignore(void)
 {
 }
 
+/* A quick stop that was to wait for the loop. When the main thread is in the
+ * application by now, relief has heard of it: then it does not wait. */
+static void
+quit(void)
+{
+	if (relief_is_in_charge())
+		pthread_kill(main_thread, SIGQUIT);
+	else
+		last_words_quit();
+}
+
 /* QUIT, INT and ABRT are last_words.c's: they do not wait for the loop, but for those
  * that it passes on. */
 static const struct {
@@ -80,8 +98,8 @@ static const struct {
 	void (*run)(void);
 } signals[] = {
 	{ SIGTERM, drain },
-	{ SIGQUIT, last_words_quit },
-	{ SIGINT, last_words_quit },
+	{ SIGQUIT, quit },
+	{ SIGINT, quit },
 	{ SIGUSR1, reopen_logs },
 	/* Not ignored but handled: what an application starts has the default again. */
 	{ SIGHUP, ignore },
@@ -98,7 +116,8 @@ worker_note_signal(int number)
 	unsigned char byte = (unsigned char)number;
 	int saved = errno;
 
-	self.leaving |= number == SIGTERM;
+	if (number == SIGTERM)
+		self.leaving = true;
 	(void)!write(signal_pipe[1], &byte, 1);
 	errno = saved;
 }
@@ -133,14 +152,32 @@ catch_signals(void)
 
 /* ---- The channel ---- */
 
+/* For room too, while messages wait for it. */
+static int
+watch_channel(void)
+{
+	static uint32_t watched;
+	uint32_t wanted = EPOLLIN;
+
+	if (imsg_writer_msg(&channel.out) != NULL)
+		wanted |= EPOLLOUT;
+	if (channel_watch.added && wanted == watched)
+		return 0;
+	watched = wanted;
+	return loop_watch(&self.loop, &channel_watch, wanted);
+}
+
 static void
 on_channel(struct watch *watch, uint32_t events)
 {
 	struct imsg m;
 	int got;
 
-	(void)events;
 	while ((got = channel_receive(&channel, &m)) == 1) {
+		if (m.type == MESSAGE_DELIVER) {
+			messages_receive(&m);
+			continue;
+		}
 		if (m.fd != -1)
 			log_use(m.fd);
 		if (m.type == MESSAGE_REOPEN)
@@ -148,6 +185,10 @@ on_channel(struct watch *watch, uint32_t events)
 		else if (m.type == MESSAGE_SERVE && !self.draining)
 			accept_start();
 	}
+	if (got == 0 && (events & EPOLLOUT) != 0)
+		got = channel_flush(&channel);
+	if (got == 0)
+		watch_channel();
 	if (got < 0) {
 		log_warning("%s: the arbiter has gone, stopping", self.settings->name);
 		loop_pause(&self.loop, watch);
@@ -155,17 +196,19 @@ on_channel(struct watch *watch, uint32_t events)
 	}
 }
 
-static int
-watch_channel(void)
+bool
+worker_tell(enum message type, struct slice payload, int fd)
 {
-	watch_init(&channel_watch, channel.fd, on_channel);
-	return loop_watch(&self.loop, &channel_watch, EPOLLIN);
+	if (channel_send_fd(&channel, type, payload, fd) != 0)
+		return false;
+	watch_channel();
+	return true;
 }
 
 static bool
 tell(enum message type, struct slice payload)
 {
-	return channel_send(&channel, type, payload) == 0;
+	return worker_tell(type, payload, -1);
 }
 
 /* ---- Life ---- */
@@ -176,11 +219,15 @@ inherit(const struct heritage *h)
 	const struct app_settings *s = h->app;
 
 	TAILQ_INIT(&self.idle);
+	TAILQ_INIT(&self.ready);
+	main_thread = pthread_self();
+	pthread_mutex_init(&self.lock, NULL);
 	spool_set_limit(s->limit_spool);
 	self.heritage = h;
 	self.settings = s;
 	self.slot = h->slot;
 	atomic_store(&self.slot->client, -1);
+	atomic_store(&self.slot->pool, h->queue != NULL ? h->queue->id : 0);
 	if (strcmp(s->server_header, "none") != 0)
 		self.server = slice_str(s->server_header);
 	self.limits = (struct http1_limits){
@@ -196,6 +243,7 @@ inherit(const struct heritage *h)
 static int
 set_up(void)
 {
+	watch_init(&channel_watch, channel.fd, on_channel);
 	if (loop_init(&self.loop) != 0 || catch_signals() != 0 ||
 		watch_channel() != 0 || accept_init() != 0)
 		return -1;
@@ -233,36 +281,40 @@ enter(const struct app_settings *s)
 	return NULL;
 }
 
-/* Work of the application between requests: true while there is more of it. */
-static bool
-iterate(bool paused)
+static void
+wait_for_events(int max_ms)
 {
-	const struct al_binding *binding = self.app.binding;
-	static uint64_t requests_then;
-	uint64_t requests =
-		atomic_load_explicit(&self.slot->requests, memory_order_relaxed);
-	bool again = !paused || requests != requests_then;
+	int ms = loop_wait_ms(&self.loop, max_ms);
 
-	requests_then = requests;
-	if (binding->iterate == NULL || self.draining || !again)
-		return false;
-	return binding->iterate(self.app.instance) == AL_AGAIN;
+	atomic_store_explicit(&self.slot->waits, ms != 0, memory_order_relaxed);
+	lock_give();
+	loop_wait(&self.loop, ms);
+	lock_take();
+	atomic_store_explicit(&self.slot->waits, 0, memory_order_relaxed);
+}
+
+/* What is only done here, in the main thread, between two rounds. */
+static void
+attend(void)
+{
+	errands_run();
+	messages_attend();
+	detached_attend();
+	access_log_flush();
+	files_tell_new(&channel);
+	if (recycle_is_due())
+		tell(MESSAGE_RECYCLE, SLICE(""));
+	accept_adjust();
 }
 
 static void
 serve(void)
 {
-	bool more = true;
-
 	self.serving = true;
 	while (!self.draining || self.n_conns > 0) {
-		more = iterate(!more);
-		loop_round(&self.loop, more ? 0 : -1);
-		access_log_flush();
-		files_tell_new(&channel);
-		if (recycle_is_due())
-			tell(MESSAGE_RECYCLE, SLICE(""));
-		accept_adjust();
+		wait_for_events(iterating_step());
+		loop_dispatch(&self.loop);
+		attend();
 	}
 	self.serving = false;
 }
@@ -337,19 +389,45 @@ set_output_rules(void)
 	});
 }
 
+/* From here to end_threads() the main thread has the lock, if there is one. */
+static const char *
+begin_threads(void)
+{
+	const char *error = threads_start();
+
+	if (error == NULL && relief_start() != 0)
+		error = strerror(errno);
+	lock_take();
+	return error;
+}
+
+static void
+end_threads(void)
+{
+	lock_give();
+	threads_stop();
+	relief_stop();
+}
+
 /* The application is loaded, and all is set up. */
 static int
 run(void)
 {
 	const char *error = app_start(&self.app);
 
+	if (error == NULL)
+		error = iterating_check();
 	if (error != NULL)
 		return fail(error);
 	set_output_rules();
 	app_hook(&self.app, AL_WORKER_INIT, NULL);
+	error = begin_threads();
+	if (error != NULL)
+		return fail(error);
 	files_tell(&channel);
 	if (tell(MESSAGE_READY, SLICE("")))
 		serve();
+	end_threads();
 	app_hook(&self.app, AL_WORKER_EXIT, NULL);
 	app_unload(&self.app);
 	last_words_disarm();

@@ -5,6 +5,8 @@
 #ifndef WORKER_WORKER_H
 #define WORKER_WORKER_H
 
+#include <stdbool.h>
+
 #include "gateway/common/heritage.h"
 #include "protocols/slice.h"
 
@@ -19,6 +21,10 @@ int worker_check(const struct heritage *h);
  * The latter returns the exit status. */
 const char *worker_load(const struct heritage *h);
 int worker_born(const struct heritage *h);
+
+/* A message to the arbiter, with a copy of the descriptor (-1: none); with the lock.
+ * False: the arbiter has gone. */
+bool worker_tell(enum message type, struct slice payload, int fd);
 
 /* The log is another one: so is what the application prints, and the access log is
  * opened anew. */

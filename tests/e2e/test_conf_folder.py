@@ -239,8 +239,7 @@ def test_broken_file_with_its_line(site, alicorn):
 
 @pytest.mark.parametrize("option,sentence", [
     ("--keyfile=x", "--keyfile: TLS is not built in yet; put a TLS proxy in front"),
-    ("--worker-class=gevent", '--worker-class: "gevent" is not sync: workers are of one kind'),
-    ("--threads=4", '--threads: "4" is not 1: a worker runs one request at a time'),
+    ("--worker-class=gevent", '--worker-class: "gevent": not sync, gthread, iterating or FILE.so'),
     ("--statsd-host=x", "--statsd-host: metrics are not built in yet"),
     ("--paste=x", "--paste: ini files are not read"),
     ("--worker-tmp-dir=/dev/shm", "--worker-tmp-dir: has no meaning here"),

@@ -32,8 +32,8 @@ START_TEST(starts_serves_and_stops)
 	ck_assert_ptr_nonnull(fgets(text, sizeof(text), f));
 	fclose(f);
 	ck_assert_int_eq(strtol(text, NULL, 10), stage_arbiter);
-	/* 0, 1, 2, the log, the channel, the listener. */
-	ck_assert_int_eq(stage->descriptors, 6);
+	/* 0, 1, 2, the log, the channel, the listener, both ends of the queue. */
+	ck_assert_int_eq(stage->descriptors, 8);
 	stage_stop();
 	ck_assert_int_eq(stage_connect(), -1);
 }

@@ -28,6 +28,7 @@ static const struct {
 	{ "bind", "unix:/run/x" },
 	{ "syslog_addr", "udp://localhost:1" },
 	{ "access_log_format", "%(h)s" },
+	{ "worker_class", "gthread" },
 	{ "user", "daemon" },
 	{ "group", "daemon" },
 	{ "socket_owner", "daemon" },

@@ -1,0 +1,158 @@
+#include "gateway/worker/messages.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <unistd.h>
+
+#include "gateway/alicorn.h"
+#include "gateway/logger/log.h"
+#include "gateway/worker/errands.h"
+#include "gateway/worker/lock.h"
+#include "gateway/worker/worker.h"
+
+enum { WAITING_MAX = 1024 }; /* in each direction */
+
+struct kept_message {
+	struct errand errand; /* first: see forward */
+	STAILQ_ENTRY(kept_message) next;
+	int fd; /* -1: none */
+	size_t len;
+	char bytes[]; /* a struct letter, and the data */
+};
+
+static _Atomic unsigned n_going;
+static STAILQ_HEAD(, kept_message) come = STAILQ_HEAD_INITIALIZER(come);
+static unsigned n_come;
+
+static al_message_fn *_Atomic receiver;
+static void *_Atomic receiver_arg;
+
+static void
+drop(struct kept_message *m)
+{
+	if (m->fd >= 0)
+		close(m->fd);
+	free(m);
+}
+
+/* ---- Away ---- */
+
+static void
+forward(struct errand *errand)
+{
+	struct kept_message *m = (struct kept_message *)errand;
+
+	worker_tell(MESSAGE_SEND, slice_of(m->bytes, m->len), m->fd);
+	atomic_fetch_sub(&n_going, 1);
+	drop(m);
+}
+
+static struct kept_message *
+make(const struct letter *letter, const void *data, size_t n)
+{
+	struct kept_message *m = malloc(sizeof(*m) + sizeof(*letter) + n);
+
+	if (m == NULL)
+		return NULL;
+	*m = (struct kept_message){
+		.errand.run = forward,
+		.fd = -1,
+		.len = sizeof(*letter) + n,
+	};
+	memcpy(m->bytes, letter, sizeof(*letter));
+	if (n > 0)
+		memcpy(m->bytes + sizeof(*letter), data, n);
+	return m;
+}
+
+static int
+refuse(int error)
+{
+	errno = error;
+	return -1;
+}
+
+int
+al_send(enum al_to to, uint32_t type, const void *data, size_t n, int fd)
+{
+	const struct letter letter = { .to = to, .type = type };
+
+	if (n > AL_MESSAGE_MAX)
+		return refuse(EMSGSIZE);
+	if (atomic_load(&n_going) >= WAITING_MAX)
+		return refuse(EAGAIN);
+	struct kept_message *m = make(&letter, data, n);
+	if (m == NULL)
+		return refuse(ENOMEM);
+	if (fd >= 0 && (m->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0)) < 0) {
+		int error = errno;
+		drop(m);
+		return refuse(error);
+	}
+	atomic_fetch_add(&n_going, 1);
+	errand_ask(&m->errand);
+	return 0;
+}
+
+/* ---- Come ---- */
+
+void
+messages_receive(const struct imsg *in)
+{
+	struct letter letter;
+	struct kept_message *m = NULL;
+
+	if (in->payload.len >= sizeof(letter) && n_come < WAITING_MAX &&
+		atomic_load(&receiver) != NULL) {
+		memcpy(&letter, in->payload.ptr, sizeof(letter));
+		m = make(&letter, in->payload.ptr + sizeof(letter),
+			in->payload.len - sizeof(letter));
+	}
+	if (m == NULL) {
+		if (in->fd >= 0)
+			close(in->fd);
+		return;
+	}
+	m->fd = in->fd;
+	STAILQ_INSERT_TAIL(&come, m, next);
+	n_come++;
+}
+
+static void
+deliver(struct kept_message *m)
+{
+	al_message_fn *fn = atomic_load(&receiver);
+	struct letter letter;
+
+	memcpy(&letter, m->bytes, sizeof(letter));
+	if (fn != NULL) {
+		lock_give();
+		fn(atomic_load(&receiver_arg), letter.from, letter.type,
+			m->bytes + sizeof(letter), m->len - sizeof(letter), m->fd);
+		lock_take();
+		m->fd = -1;
+	}
+	drop(m);
+}
+
+void
+messages_attend(void)
+{
+	struct kept_message *m;
+
+	while ((m = STAILQ_FIRST(&come)) != NULL) {
+		STAILQ_REMOVE_HEAD(&come, next);
+		n_come--;
+		deliver(m);
+	}
+}
+
+void
+al_on_message(al_message_fn *fn, void *arg)
+{
+	atomic_store(&receiver_arg, arg);
+	atomic_store(&receiver, fn);
+}

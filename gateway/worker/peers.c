@@ -1,0 +1,48 @@
+#include "gateway/worker/peers.h"
+
+#include <stdint.h>
+
+#include "gateway/worker/self.h"
+
+/* The next serving worker of the pool, from the slot *i on; NULL: there is none. */
+static const struct slot *
+next_peer(size_t *i)
+{
+	const struct slots *all = self.heritage->slots;
+	uint32_t pool = atomic_load_explicit(&self.slot->pool, memory_order_relaxed);
+
+	for (size_t n = *all->used; *i < n; (*i)++) {
+		const struct slot *s = &all->rows[*i];
+		if (atomic_load_explicit(&s->pool, memory_order_relaxed) == pool &&
+			atomic_load_explicit(&s->state, memory_order_relaxed) ==
+				SLOT_SERVING)
+			return &all->rows[(*i)++];
+	}
+	return NULL;
+}
+
+bool
+peers_one_waits(void)
+{
+	const struct slot *s;
+
+	for (size_t i = 0; (s = next_peer(&i)) != NULL;)
+		if (s != self.slot &&
+			atomic_load_explicit(&s->waits, memory_order_relaxed) &&
+			atomic_load_explicit(&s->connections, memory_order_relaxed) +
+					1 <
+				self.n_conns)
+			return true;
+	return false;
+}
+
+unsigned
+peers_busy(void)
+{
+	const struct slot *s;
+	unsigned n = 0;
+
+	for (size_t i = 0; (s = next_peer(&i)) != NULL;)
+		n += atomic_load_explicit(&s->pending, memory_order_relaxed) > 0;
+	return n;
+}

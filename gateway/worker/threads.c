@@ -1,0 +1,257 @@
+#include "gateway/worker/threads.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "gateway/common/clock.h"
+#include "gateway/logger/log.h"
+#include "gateway/worker/access_log.h"
+#include "gateway/worker/last_words.h"
+#include "gateway/worker/lock.h"
+#include "gateway/worker/queue.h"
+#include "gateway/worker/recycle.h"
+#include "gateway/worker/request.h"
+
+enum { LOOK_MS = 1000 };
+
+struct app_thread {
+	pthread_t thread;
+	struct conn *conn; /* whose request the application has; NULL: none */
+	uint64_t since;
+	bool stuck; /* for longer than `timeout`, and that has been told */
+};
+
+static struct app_thread *all;
+static size_t n_all; /* 0: the main thread calls the application */
+static size_t n_idle, n_stuck;
+static pthread_cond_t work = PTHREAD_COND_INITIALIZER;
+static bool over;
+static bool behind;
+static struct timer look, patience;
+
+/* The thread that runs; NULL: it is another one. */
+static _Thread_local struct app_thread *me;
+
+int
+thread_start(pthread_t *thread, void *(*run)(void *), void *arg, size_t stack)
+{
+	pthread_attr_t attr;
+	sigset_t every, before;
+
+	pthread_attr_init(&attr);
+	if (stack != 0)
+		pthread_attr_setstacksize(&attr, stack);
+	sigfillset(&every);
+	pthread_sigmask(SIG_SETMASK, &every, &before);
+	int error = pthread_create(thread, &attr, run, arg);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attr);
+	return error;
+}
+
+bool
+threads_are_used(void)
+{
+	return n_all > 0;
+}
+
+/* ---- Requests that wait ---- */
+
+bool
+threads_may_call(const struct conn *c)
+{
+	const struct conn *first = TAILQ_FIRST(&self.ready);
+
+	return me != NULL && (first == NULL || first == c);
+}
+
+void
+threads_tell(void)
+{
+	if (n_idle > 0)
+		pthread_cond_signal(&work);
+	else if (patience.at == 0)
+		(void)timer_set(&self.loop.timers, &patience,
+			self.loop.now + (uint64_t)self.settings->relief_after);
+}
+
+/* Nobody took them in time: they go to other workers, while these have a place. */
+static void
+on_patience(struct timer *timer)
+{
+	uint64_t after = (uint64_t)self.settings->relief_after;
+	struct conn *c = TAILQ_FIRST(&self.ready), *next;
+
+	for (; c != NULL && self.loop.now >= c->began + after; c = next) {
+		next = TAILQ_NEXT(c, in_state);
+		behind = true;
+		if (!queue_send(c))
+			break;
+		conn_leave(c);
+	}
+	if (!TAILQ_EMPTY(&self.ready))
+		(void)timer_set(&self.loop.timers, timer, self.loop.now + (after | 1));
+}
+
+bool
+threads_are_behind(void)
+{
+	return behind;
+}
+
+/* ---- Calls that do not return ---- */
+
+/* The request stays the thread's, and the descriptor's number with it. Where the
+ * framing cannot show that the end is missing, a reset does. */
+static void
+cut_off(struct conn *c)
+{
+	struct linger reset = { .l_onoff = 1, .l_linger = 0 };
+	int nothing = c->cut ? open("/dev/null", O_RDWR | O_CLOEXEC) : -1;
+
+	c->broken = true;
+	shutdown(c->watch.fd, SHUT_WR);
+	if (nothing < 0)
+		return;
+	loop_pause(&self.loop, &c->watch);
+	setsockopt(c->watch.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	dup3(nothing, c->watch.fd, O_CLOEXEC);
+	close(nothing);
+}
+
+/* The client is told; the thread may go on with the request, but reaches nobody. */
+static void
+give_up(struct app_thread *t)
+{
+	char line[SLOT_REQUEST];
+	struct conn *c = t->conn;
+
+	request_line(c->req, line, sizeof(line));
+	log_error("%s: a thread has been in %s for %lld s; the client was answered 504",
+		self.settings->name, line, (long long)self.settings->timeout);
+	t->stuck = true;
+	n_stuck++;
+	if (!c->broken)
+		response_error(c->req, 504);
+	cut_off(c);
+}
+
+static void
+on_look(struct timer *timer)
+{
+	uint64_t timeout = (uint64_t)self.settings->timeout * 1000;
+
+	for (size_t i = 0; i < n_all; i++) {
+		struct app_thread *t = &all[i];
+		if (t->conn != NULL && !t->stuck && self.loop.now >= t->since + timeout)
+			give_up(t);
+	}
+	if (n_stuck == n_all)
+		recycle_demand("all threads are stuck");
+	(void)timer_set(&self.loop.timers, timer, self.loop.now + LOOK_MS);
+}
+
+void
+threads_begin_call(struct conn *c)
+{
+	me->conn = c;
+	me->since = clock_ms();
+	atomic_fetch_add_explicit(&self.slot->pending, 1, memory_order_relaxed);
+}
+
+void
+threads_end_call(void)
+{
+	me->conn = NULL;
+	n_stuck -= me->stuck;
+	me->stuck = false;
+	self.loop.now = clock_ms();
+	atomic_fetch_sub_explicit(&self.slot->pending, 1, memory_order_relaxed);
+}
+
+void
+threads_restart_clock(void)
+{
+	me->since = clock_ms();
+}
+
+/* ---- The threads ---- */
+
+static void
+rest(void)
+{
+	n_idle++;
+	if (behind)
+		loop_kick(&self.loop);
+	behind = false;
+	pthread_cond_wait(&work, &self.lock);
+	n_idle--;
+}
+
+static void *
+run(void *arg)
+{
+	char stack[SIGNAL_STACK];
+
+	me = arg;
+	last_words_use_stack(stack);
+	app_hook(&self.app, AL_THREAD_START, NULL);
+	lock_take();
+	while (!over) {
+		struct conn *c = TAILQ_FIRST(&self.ready);
+		if (c == NULL) {
+			rest();
+			continue;
+		}
+		conn_run(c);
+		access_log_flush();
+		if (self.draining || loop_oversleeps(&self.loop))
+			loop_kick(&self.loop);
+	}
+	lock_give();
+	app_hook(&self.app, AL_THREAD_EXIT, NULL);
+	return NULL;
+}
+
+const char *
+threads_start(void)
+{
+	size_t n = (size_t)self.settings->threads;
+
+	if (n <= 1 || app_is_event_driven(&self.app))
+		return NULL;
+	if ((self.app.binding->flags & AL_THREAD_SAFE) == 0)
+		return "threads: this kind of application runs in one thread; for more "
+		       "requests at once give more workers";
+	all = calloc(n, sizeof(*all));
+	if (all == NULL)
+		return "out of memory";
+	self.has_threads = true;
+	look.fn = on_look;
+	patience.fn = on_patience;
+	if (self.settings->timeout > 0)
+		(void)timer_set(&self.loop.timers, &look, self.loop.now + LOOK_MS);
+	lock_take();
+	int error = 0;
+	while (n_all < n && error == 0) {
+		error = thread_start(&all[n_all].thread, run, &all[n_all], 0);
+		n_all += error == 0;
+	}
+	lock_give();
+	return error == 0 ? NULL : strerror(error);
+}
+
+void
+threads_stop(void)
+{
+	lock_take();
+	over = true;
+	pthread_cond_broadcast(&work);
+	lock_give();
+	for (size_t i = 0; i < n_all; i++)
+		pthread_join(all[i].thread, NULL);
+}
