@@ -143,10 +143,10 @@ interpreter_start(void)
 	zend_signal_startup();
 	SIGG(reset) = 0;
 	module.php_ini_path_override = (char *)al_option("php_ini", 0);
+	sapi_startup(&module); /* which forgets entries */
 	module.ini_entries = ini_text();
 	if (module.ini_entries == NULL)
 		return "out of memory";
-	sapi_startup(&module);
 	if (module.startup(&module) != SUCCESS)
 		return "PHP does not start";
 	ini_lock();

@@ -1,4 +1,4 @@
-"""PHP by FastCGI: php-fpm, and php-cgi as managed processes."""
+"""PHP in three ways: in process, by php-fpm, and by php-cgi as managed processes."""
 
 import glob
 import json
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import title_of, wait_for
+from conftest import ALICORN, title_of, wait_for
 
 FPM = (sorted(glob.glob("/usr/sbin/php-fpm*")) or [None])[-1]
 CGI = shutil.which("php-cgi")
@@ -37,16 +37,18 @@ SCRIPTS = {
     "session.php": "<?php session_start(); echo $_SESSION['n'] = ($_SESSION['n'] ?? 0) + 1;",
     "pid.php": "<?php echo getmypid();",
     "sleep.php": "<?php sleep(1); echo getmypid();",
-    "die.php": "<?php posix_kill(getmypid(), 9);",
+    "die.php": "<?php posix_kill(getmypid(), 11);",
 }
 
 
 @pytest.fixture
 def root():
     with tempfile.TemporaryDirectory(prefix="alicorn-") as folder:
+        folder = Path(folder) / "www"
+        folder.mkdir()
         for name, text in SCRIPTS.items():
-            (Path(folder) / name).write_text(text)
-        yield folder
+            (folder / name).write_text(text)
+        yield str(folder)
 
 
 @pytest.fixture
@@ -77,10 +79,17 @@ php_admin_value[log_errors] = 1
         process.wait()
 
 
-@pytest.fixture(params=["fpm", "cgi"])
+@pytest.fixture(params=["process", "fpm", "cgi"])
 def php(request, server, root):
-    """A server before php-fpm, and one that runs php-cgi itself."""
-    if request.param == "fpm":
+    """A server that runs scripts itself, one before php-fpm, and one that runs php-cgi."""
+    more = {}
+    if request.param == "process":
+        if not (ALICORN.parent / "php.so").exists():
+            pytest.skip("libphp8.2-embed is not installed")
+        target, more = f"php:{root}", {"php_admin_value": [
+            "post_max_size=100M", "upload_max_filesize=100M", f"session.save_path={root}",
+            "log_errors=1"]}
+    elif request.param == "fpm":
         target = request.getfixturevalue("fpm")
     elif CGI is None:
         pytest.skip("php-cgi is not installed")
@@ -88,7 +97,7 @@ def php(request, server, root):
         target = (f"fcgi-exec:{CGI} -d post_max_size=100M -d upload_max_filesize=100M "
                   f"-d session.save_path={root} -d log_errors=1")
     return server(apps={"php": {"target": target, "bind": "127.0.0.1:0", "root": root,
-                                "workers": 2}})
+                                "workers": 2, **more}})
 
 
 def test_environ(php, root):
