@@ -165,7 +165,7 @@ SOME = stdout(OK_HEAD + b"some")
 HOSTILE = {
     # the connection
     "closes at once": (unread("close"), 502),
-    "resets at once": (unread(RESET), 502),
+    "resets at once": (unread(RESET), (502, 503)),  # 503: it was not connected yet
     "reads and closes": (["close"], 502),
     "reads and resets": ([RESET], 502),
     "says nothing": ([5], 504),
