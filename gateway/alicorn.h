@@ -126,7 +126,10 @@ enum al_binding_flags {
  * al_worker_init may set it, the others are given it. al_worker_init is called in each
  * worker, also when the shared object was opened before in a prototype; it returns
  * NULL, or says in one line why the application cannot run.
+ * With AL_THREAD_SAFE in al_flags al_handle may be called in several threads at once, as
+ * the setting threads says; without al_flags it runs in one.
  */
+extern const uint32_t al_flags;
 int al_handle(void *app, struct al_request *req);
 const char *al_worker_init(void **app);
 void al_worker_exit(void *app);

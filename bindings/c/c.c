@@ -114,6 +114,12 @@ static const char *
 start(void *app)
 {
 	struct c_app *c = app;
+	const uint32_t *flags = dlsym(c->library, "al_flags");
+	bool is_safe = flags != NULL && (*flags & AL_THREAD_SAFE) != 0;
+
+	if (al_multithread() && !is_safe)
+		return "threads: the application does not say that it may run in "
+		       "several (al_flags)";
 	__typeof__(al_worker_init) *init =
 		(__typeof__(al_worker_init) *)dlsym(c->library, "al_worker_init");
 
@@ -171,6 +177,7 @@ unload(void *app)
 
 const struct al_binding al_binding = {
 	.abi = AL_ABI,
+	.flags = AL_THREAD_SAFE, /* start() asks the application */
 	.name = "c",
 	.load = load,
 	.handle = handle,
