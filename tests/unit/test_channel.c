@@ -67,6 +67,43 @@ START_TEST(more_than_the_socket_takes)
 END_TEST
 
 /* The last words of a peer that has gone are heard before that is known. */
+/* Who asks for room leaves some for those who do not. */
+START_TEST(room_is_kept)
+{
+	enum { SIZE = 60000 };
+	char *bytes = calloc(1, SIZE);
+	unsigned asked = 0, more = 0;
+
+	ck_assert(!channel_waits(&a));
+	for (; channel_has_room(&a, SIZE); asked++)
+		ck_assert_int_eq(channel_send(&a, 1, slice_of(bytes, SIZE)), 0);
+	ck_assert(channel_waits(&a));
+	ck_assert_uint_gt(asked, 10);
+	for (; channel_send(&a, 2, slice_of(bytes, SIZE)) == 0; more++)
+		;
+	ck_assert_uint_ge(more, 4);
+	free(bytes);
+}
+END_TEST
+
+START_TEST(room_is_kept_for_descriptors)
+{
+	enum { SIZE = 60000 };
+	char *bytes = calloc(1, SIZE);
+	unsigned asked = 0, more = 0;
+
+	while (!channel_waits(&a))
+		ck_assert_int_eq(channel_send(&a, 1, slice_of(bytes, SIZE)), 0);
+	for (; channel_has_room(&a, 1); asked++)
+		ck_assert_int_eq(channel_send_fd(&a, 1, SLICE("x"), STDIN_FILENO), 0);
+	for (; channel_send_fd(&a, 2, SLICE("x"), STDIN_FILENO) == 0; more++)
+		;
+	ck_assert_uint_ge(asked, 4);
+	ck_assert_uint_ge(more, 4);
+	free(bytes);
+}
+END_TEST
+
 START_TEST(peer_has_gone)
 {
 	struct imsg m;
@@ -112,6 +149,8 @@ channel_suite(void)
 	tcase_add_checked_fixture(t, set_up, tear_down);
 	tcase_add_test(t, both_directions);
 	tcase_add_test(t, more_than_the_socket_takes);
+	tcase_add_test(t, room_is_kept);
+	tcase_add_test(t, room_is_kept_for_descriptors);
 	tcase_add_test(t, peer_has_gone);
 	tcase_add_test(t, peer_sends_nonsense);
 	tcase_add_test(t, closed);

@@ -27,6 +27,7 @@ static const struct {
 	{ "target", "c.d:e" },
 	{ "bind", "unix:/run/x" },
 	{ "syslog_addr", "udp://localhost:1" },
+	{ "on_message", "c:/x.so:f" },
 	{ "access_log_format", "%(h)s" },
 	{ "worker_class", "gthread" },
 	{ "user", "daemon" },
