@@ -163,7 +163,8 @@ def ssl_context(conf, default_ssl_context_factory):
     return default_ssl_context_factory()
 ''', "gunicorn_conf.py": "def worker_int(worker): pass\ndef worker_abort(worker): pass\n"},
         ["daemon = false;", '"DJANGO_SECRET_KEY=some \\"quoted\\" secret"',
-         'worker_int = "gunicorn_conf:worker_int";', 'worker_abort = "gunicorn_conf:worker_abort";'],
+         'worker_int = "gunicorn_conf:worker_int";',
+         'worker_abort = "gunicorn_conf:worker_abort";'],
         ["post_fork: the server runs no Python", "belongs into post_worker_init",
          "when_ready: the server runs no Python", "copy gunicorn.conf.py to gunicorn_conf.py",
          "ssl_context: TLS is not built in"], ["pre_fork:", "spew", "tmp_upload_dir"]),
@@ -416,7 +417,8 @@ listen = 1024
 limit-post = 10485760
 py-autoreload = 0
 """}, ["workers_min = 8;", "workers_max = 128;", "workers = 16;", "timeout = 60;",
-         "max_requests = 1000;", 'max_worker_memory = "2048M";', 'max_worker_memory_hard = "4096M";',
+         "max_requests = 1000;", 'max_worker_memory = "2048M";',
+         'max_worker_memory_hard = "4096M";',
          "graceful_timeout = 60;", 'proc_name = "shop";', "backlog = 1024;",
          "limit_request_body = 10485760;"], ["max-worker-lifetime: there is no limit"],
         ["preload_app", "strict", "cheaper"]),

@@ -102,7 +102,8 @@ def parse_words(output, words):
 def convert_words(output, words, folder, env):
     """A command line behind the word gunicorn, started in the folder with these variables
     of the environment."""
-    said = {**parse_words(output, shlex.split(env.get("GUNICORN_CMD_ARGS", ""))), **parse_words(output, words)}
+    arguments = shlex.split(env.get("GUNICORN_CMD_ARGS", ""))
+    said = {**parse_words(output, arguments), **parse_words(output, words)}
     location = said.pop("config", None)
     at = absolute(said.get("chdir", "."), folder)
     file = find_file(location, folder) if location else os.path.join(at, "gunicorn.conf.py")

@@ -323,6 +323,7 @@ TABLE = [
         "has no meaning here: workers report in shared memory"),
     Row("tmp_upload_dir", "", text, "large request bodies are in files in spool_dir"),
     *(Row(name, "--" + name.replace("_", "-"), truth, TOO_LAX) for name in
-      ("tolerate_dangerous_framing", "permit_obsolete_folding", "strip_header_spaces", "permit_unconventional_http_method",
-       "permit_unconventional_http_version", "casefold_http_method")),
+      ("tolerate_dangerous_framing", "permit_obsolete_folding", "strip_header_spaces",
+       "permit_unconventional_http_method", "permit_unconventional_http_version",
+       "casefold_http_method")),
 ]

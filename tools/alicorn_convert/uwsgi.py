@@ -138,8 +138,8 @@ def bind(job, values):
 def behind_proxy(job, values):
     bind(job, values)
     if job.last("protocol", "socket-protocol") != "http":
-        job.app.tell("socket", "only HTTP is spoken: in nginx proxy_pass and proxy_set_header stand "
-                     "instead of uwsgi_pass and include uwsgi_params, to the same address")
+        job.app.tell("socket", "only HTTP is spoken: in nginx proxy_pass and proxy_set_header "
+                     "stand instead of uwsgi_pass and include uwsgi_params, to the same address")
 
 
 def chmod(job, values):
@@ -220,8 +220,8 @@ NO_LOOPS = ("there is no other loop: a worker needs none to wait for clients, an
             "application it has threads")
 NO_TOUCH = "no file is looked at: HUP reloads, USR1 reopens logs; reload follows the sources"
 NO_EMPEROR = "a folder of configurations is given to alicorn itself: alicorn -c FOLDER"
-HOOKS = ("commands are run by on_starting (before the server listens), post_fork (in each process), "
-         "child_exit and on_exit")
+HOOKS = ("commands are run by on_starting (before the server listens), post_fork (in each "
+         "process), child_exit and on_exit")
 NO_MULES = "put what listens to tasks in a service, or in an application, of its own"
 
 # name, and other names: what turns the values, or what is told.
@@ -265,6 +265,9 @@ TABLE = [
     ("logger", "the log goes to a file, to stderr and to syslog; see errorlog and syslog"),
     ("req-logger", request_log),
     ("log-format logformat", log_format),
+    ("log-slow log-4xx log-5xx log-big log-zero log-sendfile log-ioerror", "the access log has a "
+     "line for each request"),
+    ("threads-stacksize threads-stack-size", "threads have the stack that ulimit -s gives them"),
     ("log-x-forwarded-for", lambda job, values: job.app.set("client_address",
                                                             "x-forwarded-for")),
     ("procname procname-prefix procname-master", plain("proc_name")),
@@ -313,23 +316,19 @@ TABLE = [
      "post_worker_init"),
 ]
 
-# What is always so here, or is said by another option.
+# What is always so here, or never, or is heard by another option.
 NEEDLESS = set("""
-    master M need-app vacuum die-on-term single-interpreter i enable-threads no-orphans
-    thunder-lock strict lazy lazy-apps auto-procname harakiri-verbose ignore-sigpipe
-    ignore-write-errors disable-write-exception plugin plugins plugins-dir plugin-dir
-    disable-logging L module wsgi wsgi-file file callable app cheaper-initial
-    cheaper-step cheaper-algo cheaper-overload show-config log-master log-master-bufsize
-    py-call-osafterfork py-tracebacker close-on-exec protocol socket-protocol http-auto-chunked
-    http-chunked-input log-date logdate log-zero log-slow log-4xx log-5xx log-big log-prefix
-    threads-stacksize thread-stacksize so-keepalive tcp-nodelay 
-    php-docroot php-app wsgi-manage-chunked-input vhost honour-stdin forkbomb-delay procname-append
-    abstract-socket optimize catch-exceptions wsgi-disable-file-wrapper log-maxsize
-    wsgi-env-behaviour wsgi-env-behavior http-raw-body http-processes
-    http-socket-modifier1 http-socket-modifier2 http-modifier1 max-apps route-host-label no-site
-    log-micros log-reopen logfile-chown logfile-chmod http-buffer-size response-headers-limit
-    wsgi-accept-buffers static-cache-paths""".split())
-
+    master M need-app vacuum die-on-term single-interpreter i enable-threads no-orphans strict
+    thunder-lock close-on-exec ignore-sigpipe ignore-write-errors disable-write-exception
+    catch-exceptions harakiri-verbose auto-procname py-call-osafterfork py-tracebacker optimize
+    wsgi-disable-file-wrapper wsgi-manage-chunked-input http-auto-chunked http-chunked-input
+    http-raw-body http-processes http-modifier1 http-socket-modifier1 http-socket-modifier2
+    so-keepalive tcp-nodelay max-apps forkbomb-delay show-config
+    plugin plugins plugin-dir plugins-dir
+    cheaper-initial cheaper-step cheaper-algo cheaper-overload
+    module wsgi wsgi-file file callable app php-docroot php-app php-allowed-ext
+    lazy lazy-apps protocol socket-protocol disable-logging L
+    log-master log-date logdate log-micros log-reopen log-maxsize""".split())
 
 ALL = NEEDLESS.union(*(names.split() for names, _ in TABLE))
 
