@@ -14,7 +14,7 @@ state_of_request(lua_State *L, size_t offset, const char *name)
 	struct state *s = lua_touserdata(L, lua_upvalueindex(1));
 	const void *table = *(const void **)((char *)s + offset);
 
-	if (s->req == NULL || table != lua_topointer(L, 1))
+	if (s->req == NULL || table == NULL || table != lua_topointer(L, 1))
 		luaL_error(L, "%s is not that of the current request", name);
 	return s;
 }
@@ -25,7 +25,7 @@ static void
 push_input(struct state *s, lua_State *L)
 {
 	lua_createtable(L, 0, 1);
-	lua_pushnumber(L, (lua_Number)al_body_length(s->req));
+	lua_pushinteger(L, (lua_Integer)al_body_length(s->req));
 	lua_setfield(L, -2, "length");
 	lua_pushvalue(L, lua_upvalueindex(INPUT_METATABLE));
 	lua_setmetatable(L, -2);

@@ -69,7 +69,7 @@ on_post_request(struct state *s, struct al_request *req)
 		lua_rawgeti(L, LUA_REGISTRYINDEX, s->kept_env);
 	else
 		lua_pushnil(L);
-	lua_pushnumber(L, al_status(req));
+	lua_pushinteger(L, (lua_Integer)al_status(req));
 	s->req = req;
 	state_notify(s, L, CALL_POST_REQUEST, 2);
 	s->req = NULL;
