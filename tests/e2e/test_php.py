@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ALICORN, title_of, wait_for
+from conftest import ALICORN, SANITIZED, title_of, wait_for
 
 FPM = (sorted(glob.glob("/usr/sbin/php-fpm*")) or [None])[-1]
 CGI = shutil.which("php-cgi")
@@ -86,6 +86,8 @@ def php(request, server, root):
     if request.param == "process":
         if not (ALICORN.parent / "php.so").exists():
             pytest.skip("libphp8.2-embed is not installed")
+        if SANITIZED:
+            pytest.skip("PHP's extensions cannot be opened under sanitizers")
         target, more = f"php:{root}", {"php_admin_value": [
             "post_max_size=100M", "upload_max_filesize=100M", f"session.save_path={root}",
             "log_errors=1"]}
