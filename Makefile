@@ -79,7 +79,7 @@ TEST_FILES := $(patsubst tests/apps/%.c,$(BUILD)/apps/%.so,$(wildcard tests/apps
 Q = $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
 
-all: $(BUILD)/alicorn $(BINDING_FILES) $(DEMO_FILES)
+all: $(BUILD)/alicorn $(BUILD)/alicorn-fcgi $(BINDING_FILES) $(DEMO_FILES)
 	@$(foreach b,$(filter-out $(BINDINGS),python lua luajit php),echo \
 		"$(b): not built, its language is not installed (make deps)";)
 
@@ -87,6 +87,14 @@ $(BUILD)/alicorn: $(GATEWAY) $(PROTOCOLS) $(LLHTTP_OBJECTS)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(OWN_CFLAGS) $(LDFLAGS) $(OWN_LDFLAGS) -rdynamic -pie -o $@ $^ \
 		$(CONFIG_LIBS) $(LLHTTP_LIBS) -ldl -lpthread $(LDLIBS)
+
+# The binding of C applications, on libfcgi instead of the gateway.
+$(BUILD)/alicorn-fcgi: $(call objects,tools/fcgi bindings/c) $(CODECS) $(patsubst \
+		%,$(BUILD)/%.o,gateway/worker/body gateway/worker/spool \
+		protocols/http1_response protocols/http1_encode)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(OWN_CFLAGS) $(LDFLAGS) $(OWN_LDFLAGS) -rdynamic -pie -o $@ $^ \
+		-lfcgi -ldl $(LDLIBS)
 
 $(BUILD)/python.so: BINDING_LIBS = $(PYTHON_LIBS)
 $(BUILD)/bindings/python/%.o: OWN_CFLAGS += $(PYTHON_CFLAGS)
@@ -120,6 +128,7 @@ $(DEMO_FILES) $(TEST_FILES): $(BUILD)/apps/%.so: \
 		$(OWN_LDFLAGS) -o $@ $<
 
 $(BUILD)/unit: $(UNIT_TESTS) $(filter-out $(BUILD)/gateway/main.o,$(GATEWAY)) \
+		$(BUILD)/bindings/cgi/head.o \
 		$(PROTOCOLS) $(LLHTTP_OBJECTS)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(OWN_CFLAGS) $(LDFLAGS) $(OWN_LDFLAGS) -rdynamic -o $@ $^ \
@@ -192,8 +201,10 @@ deps:
 # ---- To install: MODE:FROM:TO, each. uninstall removes the same files.
 
 DEST = $(DESTDIR)$(PREFIX)
-INSTALLED = 755:$(BUILD)/alicorn:bin/alicorn 644:gateway/alicorn.h:include/alicorn.h \
+INSTALLED = 755:$(BUILD)/alicorn:bin/alicorn 755:$(BUILD)/alicorn-fcgi:bin/alicorn-fcgi \
+	644:gateway/alicorn.h:include/alicorn.h \
 	644:gateway/alicorn-hooks.h:include/alicorn-hooks.h \
+	644:gateway/alicorn-worker.h:include/alicorn-worker.h \
 	644:$(BUILD)/alicorn.pc:lib/pkgconfig/alicorn.pc \
 	644:bindings/python/alicorn.pyi:share/alicorn/python/alicorn.pyi \
 	644:$(BUILD)/alicorn.service:lib/systemd/system/alicorn.service \

@@ -220,8 +220,10 @@ programs_end(struct cgi *app)
 {
 	struct program *p;
 
-	LIST_FOREACH (p, &app->programs, next)
+	while ((p = LIST_FIRST(&app->programs)) != NULL) {
 		signal_group(p, p->terminated ? SIGKILL : SIGTERM);
+		bury(p);
+	}
 }
 
 void
