@@ -72,10 +72,10 @@ def check(folder, text, *arguments, what="--check-config"):
 
 class Case:
     def __init__(self, name, arguments, files, settings, told=(), untold=(), env=None,
-                 check=(), php=False):
+                 check=(), php=False, printed=""):
         self.name, self.arguments, self.files = name, arguments, files
         self.settings, self.told, self.untold, self.env = settings, told, untold, env
-        self.check, self.php = check, php
+        self.check, self.php, self.printed = check, php, printed
 
 
 # ---- gunicorn ----------------------------------------------------------------------------
@@ -99,6 +99,7 @@ bind = "0.0.0.0:" + os.environ.get("APP_PORT", "8080")
 workers = multiprocessing.cpu_count() * 2 + 1
 threads = int(os.getenv("PYTHON_MAX_THREADS", 4))
 worker_class = "gthread"
+print(f"{threads} threads")
 worker_connections = 1000
 max_requests = 1000
 max_requests_jitter = 50
@@ -110,7 +111,7 @@ _private = lambda x: x
 """, }, ['bind = [ "0.0.0.0:9001" ];', "threads = 4;", 'worker_class = "gthread";',
          "max_requests = 1000;", "max_requests_jitter = 50;", "keepalive = 5;",
          "graceful_timeout = 60;", 'accesslog = "-";', 'loglevel = "info";'],
-        ["timeout: was that of the whole worker"], env={"APP_PORT": "9001"}),
+        ["timeout: was that of the whole worker"], env={"APP_PORT": "9001"}, printed="4 threads\n"),
     Case("its own example", ["gunicorn.conf.py", "app:app"], {
         "gunicorn.conf.py": '''
 bind = '127.0.0.1:8000'
@@ -589,7 +590,8 @@ def test_input(folder, case):
         (folder / name).write_text(filled(text, folder))
     env = {name: filled(value, folder) for name, value in (case.env or {}).items()}
     done = run(folder, *(filled(a, folder) for a in case.arguments), env=env)
-    assert done.returncode == 0 and not done.stderr, done.stderr
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == case.printed
     told, settings = split(done.stdout)
     for part in case.settings:
         assert filled(part, folder) in settings, done.stdout
@@ -627,6 +629,8 @@ def php_works():
     (["--from=systemd", "a.txt"], {"a.txt": "[Service]\n"}, "no ExecStart"),
     (["a.service"], {"a.service": "[Service]\nExecStart=/usr/bin/uvicorn shop:app\n"},
      "does not start gunicorn"),
+    (["a.service"], {"a.service": "[Service]\nExecStart=/usr/bin/gunicorn 'shop:app\n"},
+     "No closing quotation"),
     (["Procfile"], {"Procfile": "web: rackup\n"}, "no process starts gunicorn"),
     (["uwsgi.ini"], {"uwsgi.ini": "[other]\na = b\n"}, r"nothing in a section \[uwsgi\]"),
     (["uwsgi.ini"], {"uwsgi.ini": "[uwsgi]\nini = uwsgi.ini\n"}, "include each other"),

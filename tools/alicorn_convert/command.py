@@ -3,10 +3,9 @@ typed."""
 
 import os
 import re
-import shlex
 
 from .gunicorn import convert_words
-from .output import Unusable, absolute
+from .output import Unusable, absolute, split_words
 
 # ---- A command ---------------------------------------------------------------------------
 
@@ -64,7 +63,7 @@ def convert_command(output, words, folder, env):
         if variable:
             env[variable[1]] = variable[2]
             output.top.add("raw_env", [word])
-        elif program in SHELLS and any(re.match(r"-\w*c$", w) for w in words[:1]):
+        elif program in SHELLS and len(words) > 1 and re.match(r"-\w*c$", words[0]):
             return convert_command(output, shell_words(output, words[1]), folder, env)
         elif word == "cd" and len(words) > 1:
             folder, words = absolute(words[0], folder), words[1:]
@@ -79,10 +78,7 @@ def convert_command(output, words, folder, env):
 
 
 def shell_words(output, text):
-    try:
-        words = shlex.split(text, comments=True)
-    except ValueError as error:
-        raise Unusable(f"{text}: {error}") from None
+    words = split_words(text, comments=True)
     for i, word in enumerate(words):
         if re.match(r"\d?>|\|", word):
             output.tell(" ".join(words[i:]), "what follows the command is the shell's, and is "
@@ -135,7 +131,7 @@ def unit_values(path):
 def unit_environment(output, found, folder):
     env = {}
     for text in found.get("Service.Environment", []):
-        env.update(word.split("=", 1) for word in shlex.split(text) if "=" in word)
+        env.update(word.split("=", 1) for word in split_words(text) if "=" in word)
     for path in found.get("Service.EnvironmentFile", []):
         file = absolute(path.lstrip("-"), folder)
         if os.path.exists(file):
@@ -143,7 +139,7 @@ def unit_environment(output, found, folder):
                 for line in lines:
                     if "=" in line and not line.lstrip().startswith(("#", ";")):
                         name, value = line.strip().split("=", 1)
-                        env[name] = "".join(shlex.split(value))
+                        env[name] = "".join(split_words(value))
         elif not path.startswith("-"):
             output.tell("EnvironmentFile", f"{file} is not here; its variables are unknown")
     return env
@@ -182,7 +178,7 @@ def convert_unit(output, path, words):
         folder = "/"
     folder = specifiers(output, folder)
     env = unit_environment(output, found, folder)
-    command = [specifiers(output, word) for word in shlex.split(commands[-1].lstrip("@-:+!"))]
+    command = [specifiers(output, word) for word in split_words(commands[-1].lstrip("@-:+!"))]
     convert_command(output, command, folder, env)
     sockets = sockets_of(path, found)
     if sockets:

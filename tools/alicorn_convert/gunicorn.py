@@ -1,16 +1,16 @@
 """gunicorn: its configuration file, which is a Python program, and its command line."""
 
 import argparse
+import contextlib
 import importlib.machinery
 import importlib.util
 import inspect
 import os
-import shlex
 import sys
 import traceback
 
 from .gunicorn_settings import TABLE, Job, truth
-from .output import Unusable, absolute
+from .output import Unusable, absolute, split_words
 
 # ---- The file ----------------------------------------------------------------------------
 
@@ -27,19 +27,21 @@ def find_file(location, folder):
     return absolute(rest if colon and kind == "file" else location, folder)
 
 
-def run_file(path, folder):
-    """What the program defines, as gunicorn sees it: a module in the working folder."""
+def run_file(path, folder, later):
+    """What the program defines. gunicorn runs it in the folder where it was started, before
+    it changes to a later one, whose modules the program may mean as well."""
     if not os.path.exists(path):
         raise Unusable(f"{path}: there is no such file")
     spec = importlib.util.spec_from_loader(
         "__config__", importlib.machinery.SourceFileLoader("__config__", path))
     module = importlib.util.module_from_spec(spec)
     sys.modules["__config__"] = module
-    sys.path[:0] = [folder]
+    sys.path[:0] = [folder, later]
     before = os.getcwd()
     try:
         os.chdir(folder)
-        spec.loader.exec_module(module)
+        with contextlib.redirect_stdout(sys.stderr):
+            spec.loader.exec_module(module)
     except BaseException as error:
         last = traceback.extract_tb(error.__traceback__)[-1]
         hint = ("; let the Python that runs gunicorn run alicorn-convert, as in "
@@ -102,15 +104,14 @@ def parse_words(output, words):
 def convert_words(output, words, folder, env):
     """A command line behind the word gunicorn, started in the folder with these variables
     of the environment."""
-    arguments = shlex.split(env.get("GUNICORN_CMD_ARGS", ""))
+    arguments = split_words(env.get("GUNICORN_CMD_ARGS", ""))
     said = {**parse_words(output, arguments), **parse_words(output, words)}
     location = said.pop("config", None)
-    at = absolute(said.get("chdir", "."), folder)
-    file = find_file(location, folder) if location else os.path.join(at, "gunicorn.conf.py")
+    file = find_file(location or "gunicorn.conf.py", folder)
     values = {}
     if location or os.path.exists(file):
         output.source += f" and {file}"
-        values = file_values(run_file(file, at))
+        values = file_values(run_file(file, folder, absolute(said.get("chdir", "."), folder)))
     apply(output, values, said, folder, file)
 
 
@@ -120,8 +121,8 @@ def convert_file(output, file, words):
     folder = os.path.dirname(file)
     said = parse_words(output, words)
     if "chdir" in said:
-        said["chdir"] = folder = absolute(said["chdir"], os.getcwd())
-    values = file_values(run_file(file, folder))
+        said["chdir"] = absolute(said["chdir"], os.getcwd())
+    values = file_values(run_file(file, folder, said.get("chdir", folder)))
     if "chdir" not in {**values, **said}:
         output.tell("chdir", f"{folder}, where the file is, is taken for the folder that gunicorn "
                     "is started in")

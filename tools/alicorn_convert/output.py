@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import textwrap
 
 WIDTH = 86
@@ -146,6 +147,14 @@ def absolute(path, folder):
     """Relative paths of a file begin in its folder, and nobody knows where this one will
     lie."""
     return os.path.normpath(os.path.join(folder, os.path.expanduser(path)))
+
+
+def split_words(text, comments=False):
+    """As a shell does it."""
+    try:
+        return shlex.split(text, comments)
+    except ValueError as error:
+        raise Unusable(f"{text}: {error}") from None
 
 
 def unix_socket(text, folder):
