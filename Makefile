@@ -74,6 +74,7 @@ BINDINGS := c cgi fastcgi $(if $(PYTHON_LIBS),python) $(if $(LUA_LIBS),lua) \
 	$(if $(LUAJIT_LIBS),luajit) $(if $(PHP_CFLAGS),php)
 BINDING_FILES := $(BINDINGS:%=$(BUILD)/%.so)
 DEMO_FILES := $(patsubst conf.d/demo/%.c,$(BUILD)/apps/%.so,$(wildcard conf.d/demo/*.c))
+EXAMPLES := $(addprefix $(BUILD)/examples/imsg/,sender receiver)
 TEST_FILES := $(patsubst tests/apps/%.c,$(BUILD)/apps/%.so,$(wildcard tests/apps/*.c))
 
 Q = $(if $(V),,@)
@@ -126,6 +127,12 @@ $(DEMO_FILES) $(TEST_FILES): $(BUILD)/apps/%.so: \
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -std=c17 -D_GNU_SOURCE -Wall -Wextra -Igateway -fPIC -shared \
 		$(OWN_LDFLAGS) -o $@ $<
+
+# The library of messages, alone: nothing else of the server is linked.
+$(EXAMPLES): %: %.o $(BUILD)/examples/imsg/talk.o \
+		$(patsubst %,$(BUILD)/protocols/%.o,imsg buffer)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(OWN_CFLAGS) $(LDFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(BUILD)/unit: $(UNIT_TESTS) $(filter-out $(BUILD)/gateway/main.o,$(GATEWAY)) \
 		$(BUILD)/bindings/cgi/head.o \
@@ -180,7 +187,7 @@ test check-unit check-e2e:
 	$(AGAIN) test-files
 	@ALICORN=$(BUILD)/alicorn SANITIZE=$(SANITIZE) tests/run $(patsubst check-%,%,$(@:test=))
 
-test-files: all $(BUILD)/unit $(TEST_FILES)
+test-files: all $(BUILD)/unit $(TEST_FILES) $(EXAMPLES)
 
 fuzz:
 	$(DEPS) build clang
