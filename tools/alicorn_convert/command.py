@@ -62,7 +62,8 @@ def convert_command(output, words, folder, env):
         program = os.path.basename(word)
         if variable:
             env[variable[1]] = variable[2]
-            output.top.add("raw_env", [word])
+            if variable[1] != "VIRTUAL_ENV":
+                output.top.add("raw_env", [word])
         elif program in SHELLS and len(words) > 1 and re.match(r"-\w*c$", words[0]):
             return convert_command(output, shell_words(output, words[1]), folder, env)
         elif word == "cd" and len(words) > 1:
@@ -92,13 +93,19 @@ def convert_found(output, program, words, before, folder, env):
         output.tell(" ".join(before), "stands before gunicorn, and is left out; if it gives the "
                     "environment, raw_env or the service can, and what instruments Python can be "
                     "called by the application")
-    environment = re.match(r"(/.*)/bin/[^/]*$", program)
-    if environment and os.path.exists(os.path.join(environment[1], "pyvenv.cfg")):
-        output.top.add("raw_env", ["VIRTUAL_ENV=" + environment[1]])
-    elif environment and environment[1] not in ("/usr", "/usr/local"):
-        output.top.add("raw_env", ["VIRTUAL_ENV=" + environment[1]])
-        output.tell("VIRTUAL_ENV", f"{environment[1]} is taken for a virtual environment")
+    find_environment(output, program, env)
     convert_words(output, expand(output, words, env), folder, env)
+
+
+def find_environment(output, program, env):
+    """The virtual environment that gunicorn is in, by its path."""
+    found = re.match(r"(/.*)/bin/[^/]*$", program)
+    venv = found[1] if found else env.get("VIRTUAL_ENV")
+    if not venv or re.match(r"/usr(/local)?$|/$", venv) or venv.endswith("/.local"):
+        return
+    output.top.set("venv", venv)
+    if not os.path.exists(os.path.join(venv, "pyvenv.cfg")):
+        output.tell("venv", f"{venv} is taken for a virtual environment, by the path of gunicorn")
 
 
 # ---- Units of systemd --------------------------------------------------------------------

@@ -71,10 +71,6 @@ def paths(name):
         [value] if isinstance(value, str) else value)])
 
 
-def home(job, value):
-    job.app.add("raw_env", ["VIRTUAL_ENV=" + absolute(value, job.folder)])
-
-
 def environment(job, value):
     job.app.add("raw_env", [f"{name}={text}" for name, text in value.items()])
 
@@ -109,7 +105,7 @@ COMMON = {
 
 PYTHON = {
     **COMMON,
-    "home": home,
+    "home": path("venv"),
     "path": paths("pythonpath"),
     "threads": same("threads"),
     "thread_stack_size": told("threads have the stack that ulimit -s gives them"),

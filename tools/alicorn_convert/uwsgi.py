@@ -154,10 +154,6 @@ def chown(job, values):
             job.app.set(name, value)
 
 
-def home(job, values):
-    job.app.add("raw_env", ["VIRTUAL_ENV=" + absolute(values[-1], job.folder)])
-
-
 def daemonize(job, values):
     job.app.set("daemon", True)
     path("errorlog")(job, values)
@@ -257,7 +253,7 @@ TABLE = [
     ("gid", plain("group")),
     ("umask", plain("umask")),
     ("env", name_list("raw_env")),
-    ("home virtualenv venv pyhome H", home),
+    ("home virtualenv venv pyhome H", path("venv")),
     ("pythonpath python-path pp", paths("pythonpath")),
     ("pidfile pidfile2 safe-pidfile", path("pidfile")),
     ("daemonize daemonize2 d", daemonize),
