@@ -18,7 +18,14 @@ enum {
 };
 
 /* Orders to the server to send a file, where it follows such orders. */
-static const char *const file_fields[] = { "X-Sendfile", "X-Accel-Redirect" };
+static const struct file_field {
+	struct slice name;
+	bool is_uri; /* else it is a path as it stands */
+} file_fields[] = {
+	{ SLICE_INIT("X-Sendfile"), false },
+	{ SLICE_INIT("X-LIGHTTPD-send-file"), false },
+	{ SLICE_INIT("X-Accel-Redirect"), true },
+};
 
 void
 answer_init(struct exchange *x)
@@ -47,22 +54,39 @@ write_body(struct exchange *x, struct slice data)
 
 /* ---- The head ---- */
 
-static bool
-is_file_field(struct slice name)
+static const struct file_field *
+find_file_field(struct slice name)
 {
 	for (size_t i = 0; i < sizeof(file_fields) / sizeof(file_fields[0]); i++)
-		if (slice_caseeq(name, slice_str(file_fields[i])))
-			return true;
-	return false;
+		if (slice_caseeq(name, file_fields[i].name))
+			return &file_fields[i];
+	return NULL;
 }
 
-/* The file to send; NULL: the program sends its own body. */
+/* What a field names, as a path. */
 static const char *
-file_ordered(struct exchange *x, const struct cgi_head *head)
+file_path(struct exchange *x, const struct http1_field *field)
+{
+	struct slice value = field->value;
+
+	if (!find_file_field(field->name)->is_uri)
+		return arena_strz(&x->memory, value);
+	const char *mark = value.len != 0 ? memchr(value.ptr, '?', value.len) : NULL;
+	if (mark != NULL)
+		value.len = (size_t)(mark - value.ptr);
+	char *path = arena_bytes(&x->memory, value.len + 1);
+	if (path != NULL)
+		path[cgi_decode_path(path, value)] = '\0';
+	return path;
+}
+
+/* The field that orders a file to be sent; NULL: the program sends its own body. */
+static const struct http1_field *
+find_order(const struct exchange *x, const struct cgi_head *head)
 {
 	for (size_t i = 0; i < head->n_fields && x->app->n_sendfile_roots != 0; i++)
-		if (is_file_field(head->fields[i].name))
-			return arena_strz(&x->memory, head->fields[i].value);
+		if (find_file_field(head->fields[i].name) != NULL)
+			return &head->fields[i];
 	return NULL;
 }
 
@@ -76,7 +100,7 @@ convert_fields(
 	for (size_t i = 0; i < head->n_fields; i++) {
 		const struct http1_field *f = &head->fields[i];
 		if (replaced_by_file &&
-			(is_file_field(f->name) ||
+			(find_file_field(f->name) != NULL ||
 				slice_caseeq(f->name, SLICE("Content-Length"))))
 			continue;
 		headers[n++] = (struct al_header){
@@ -100,15 +124,17 @@ start(struct exchange *x, const char *status, const struct al_header *headers, s
 }
 
 static void
-start_file(struct exchange *x, const char *path, const char *status,
+start_file(struct exchange *x, const struct http1_field *order, const char *status,
 	struct al_header *headers, size_t n)
 {
-	int fd = sendfile_open(x->app, path);
+	const char *path = file_path(x, order);
+	int fd = path != NULL ? sendfile_open(x->app, path) : -1;
 	char length[24];
 	struct stat st;
 
 	if (fd == -1 || fstat(fd, &st) != 0) {
-		exchange_fail(x, 502, "%s cannot be sent: %s", path,
+		exchange_fail(x, 502, "the file %s cannot be sent: %s",
+			path != NULL ? path : "",
 			errno == EXDEV ? "it is not in sendfile_roots"
 				       : strerror(errno));
 	} else {
@@ -129,14 +155,14 @@ start_response(struct exchange *x, const struct cgi_head *head)
 {
 	struct al_header headers[FIELDS_MAX + 1];
 	struct slice said = head_status(head);
-	const char *file = file_ordered(x, head);
-	size_t n = convert_fields(headers, head, file != NULL);
+	const struct http1_field *order = find_order(x, head);
+	size_t n = convert_fields(headers, head, order != NULL);
 	const char *status = arena_strz(&x->memory, said);
 
 	if (status == NULL)
 		exchange_fail(x, 500, "out of memory");
-	else if (file != NULL)
-		start_file(x, file, status, headers, n);
+	else if (order != NULL)
+		start_file(x, order, status, headers, n);
 	else
 		start(x, status, headers, n);
 }

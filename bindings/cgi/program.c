@@ -19,6 +19,7 @@
 enum {
 	KILL_MS = 2000, /* between TERM and KILL */
 	STDERR_MAX = 64 * 1024, /* bytes that are logged of one program */
+	DRAIN_READS = 17, /* of 4 KiB each: a pipe has 64, and then it says EAGAIN */
 };
 
 /* ---- stderr ---- */
@@ -61,27 +62,45 @@ close_stderr(struct program *p)
 	p->err = -1;
 }
 
+/* As much as a pipe holds, so all of a program that has ended; one that writes without
+ * end must not hold the worker up. True: there may be more. */
+static bool
+drain_some(struct program *p)
+{
+	char data[4096];
+
+	for (int reads = 0; p->err != -1 && reads < DRAIN_READS; reads++) {
+		ssize_t n = read(p->err, data, sizeof(data));
+		if (n > 0)
+			take_stderr(p, data, (size_t)n);
+		else if (n < 0 && errno == EAGAIN)
+			return false;
+		else if (n == 0 || errno != EINTR)
+			close_stderr(p);
+	}
+	return p->err != -1;
+}
+
 void
 program_drain(struct program *p)
 {
-	char data[4096];
-	ssize_t n = 1;
-
-	while (p->err != -1 && n > 0) {
-		n = read(p->err, data, sizeof(data));
-		if (n > 0)
-			take_stderr(p, data, (size_t)n);
-		else if (n == 0 || (errno != EAGAIN && errno != EINTR))
-			close_stderr(p);
-	}
+	drain_some(p);
 }
 
+/* A new watch tells at once of what is there still, after others had their turn. */
 static void
 on_stderr(struct al_watch *watch, unsigned events, void *arg)
 {
+	struct program *p = arg;
+
 	(void)watch;
 	(void)events;
-	program_drain(arg);
+	if (!drain_some(p))
+		return;
+	al_unwatch(p->err_watch);
+	p->err_watch = al_watch(p->err, on_stderr, p);
+	if (p->err_watch == NULL)
+		close_stderr(p);
 }
 
 /* ---- The end ---- */

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -35,16 +36,34 @@ sendfile_load(struct cgi *app)
 }
 
 static bool
-is_allowed(const struct cgi *app, const char *real)
+is_inside(const char *root, const char *real)
 {
+	size_t len = strlen(root);
+
+	return strncmp(real, root, len) == 0 &&
+		(real[len] == '/' || root[len - 1] == '/');
+}
+
+/* The path as a file's own, under one of the roots, and then from each root on. EXDEV:
+ * there is such a file elsewhere. */
+static int
+find(const struct cgi *app, const char *path, char real[PATH_MAX])
+{
+	char joined[PATH_MAX];
+	bool exists = realpath(path, real) != NULL;
+
+	for (size_t i = 0; exists && i < app->n_sendfile_roots; i++)
+		if (is_inside(app->sendfile_roots[i], real))
+			return 0;
 	for (size_t i = 0; i < app->n_sendfile_roots; i++) {
 		const char *root = app->sendfile_roots[i];
-		size_t len = strlen(root);
-		if (strncmp(real, root, len) == 0 &&
-			(real[len] == '/' || root[len - 1] == '/'))
-			return true;
+		if (snprintf(joined, sizeof(joined), "%s/%s", root, path) <
+				(int)sizeof(joined) &&
+			realpath(joined, real) != NULL && is_inside(root, real))
+			return 0;
 	}
-	return false;
+	errno = exists ? EXDEV : ENOENT;
+	return -1;
 }
 
 int
@@ -53,19 +72,11 @@ sendfile_open(const struct cgi *app, const char *path)
 	char real[PATH_MAX];
 	struct stat st;
 
-	if (*path != '/' || realpath(path, real) == NULL) {
-		errno = *path != '/' ? EINVAL : errno;
+	if (find(app, path, real) != 0)
 		return -1;
-	}
-	if (!is_allowed(app, real)) {
-		errno = EXDEV;
-		return -1;
-	}
 	/* A FIFO would wait for somebody who writes to it. */
-	int fd = open(real, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (fd == -1)
-		return -1;
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+	int fd = open(real, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd == -1 || (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)))
 		return fd;
 	close(fd);
 	errno = EINVAL;

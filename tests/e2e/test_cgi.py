@@ -175,6 +175,16 @@ def test_stderr_goes_to_the_log(cgi):
     assert len(s.log()) < 150_000
 
 
+def test_endless_stderr_holds_nobody_up(cgi):
+    s = cgi({"yes.cgi": "#!/bin/sh\nprintf 'Status: 200\\n\\nbody'\nexec yes >&2\n",
+             "a.cgi": HELLO})
+    with s.connect() as c:
+        c.ask("/yes.cgi")
+        for _ in range(20):
+            assert s.get("/a.cgi").body == b"hello\n"
+        assert c.buffer or c.more() or c.buffer  # it goes on all the time
+
+
 # ---- Which program -----------------------------------------------------------------------
 
 
@@ -456,12 +466,13 @@ def test_files_that_a_program_has_sent(cgi, tmp_path):
     os.mkfifo(files / "fifo")
     programs = {
         "a.cgi": printing(f"X-Sendfile: {files}/a b.bin\nContent-Length: 3\n" + OK + "not this"),
-        "b.cgi": printing(f"X-Accel-Redirect: {files}/a b.bin\n" + OK)}
+        "b.cgi": printing(f"X-Accel-Redirect: {files}/a%20b.bin?x\n" + OK),
+        "c.cgi": printing("X-LIGHTTPD-send-file: /a b.bin\n" + OK)}
     for n, path in enumerate((secret, files / "link", files / "../secret", files / "fifo", files,
-                              files / "nothing", "relative")):
+                              files / "nothing", "../secret")):
         programs[f"bad{n}.cgi"] = printing(f"X-Sendfile: {path}\n" + OK + "body")
     s = cgi(programs, sendfile_roots=[str(files)])
-    for path in ("/a.cgi", "/b.cgi"):
+    for path in ("/a.cgi", "/b.cgi", "/c.cgi"):
         r = s.get(path)
         assert r.body == (files / "a b.bin").read_bytes()
         assert r.field("Content-Type") == "text/plain"
@@ -610,6 +621,22 @@ def test_quick_stop_kills_programs(cgi, tmp_path):
         s.signal(signal.SIGQUIT)
         s.wait()
         wait_for(lambda: ended(pids), what="the group ended")
+
+
+def test_without_descriptors(cgi):
+    """Who cannot be served now is told, and it passes."""
+    s = cgi({"a.cgi": "#!/bin/sh\nsleep 0.2\nprintf 'Status: 200\\n\\nhello'\n"},
+            limit_files=48, cgi_processes=100)
+    clients = [s.connect() for _ in range(16)]
+    for c in clients:
+        c.ask("/a.cgi")
+    statuses = set()
+    for c in clients:
+        statuses.add(c.response().status)
+        c.close()
+    assert statuses == {200, 503}
+    assert s.get("/a.cgi").status == 200
+    wait_for(lambda: not children(s), what="no zombie")
 
 
 def test_many_at_once_leave_nothing_behind(cgi):
