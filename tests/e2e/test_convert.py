@@ -351,14 +351,22 @@ wsgi:application >> /var/log/shop.log 2>&1'
                     "shop.wsgi --log-file -\n"
                     "worker: celery -A shop worker\n"},
         ['target = "python:shop.wsgi";', 'errorlog = "-";'],
-        ["$PORT: --bind is left out", "without it the value was 3", "release, worker: another"]),
+        ["$PORT: is taken from the environment", "without it the value was 3",
+         "release, worker: another"]),
+    Case("Procfile, this machine alone", ["Procfile"], {
+        "Procfile": "web: cd shop; venv/bin/gunicorn -b 127.0.0.1:$PORT --bind=:${PORT:-9000} "
+                    "--log-level=$LEVEL -t $LIMIT wsgi:app\n"},
+         ['bind = [ "127.0.0.1:8000", ":9000" ];', 'chdir = "FOLDER/shop";',
+          'venv = "FOLDER/shop/venv";'],
+         ["--log-level=$LEVEL is left out", "-t=$LIMIT is left out", "taken for a virtual"],
+         ["loglevel", "timeout"], check=["--venv", "FOLDER/venv"]),
     Case("Procfile, other names", ["Procfile", "api"], {
         "Procfile": "web: bundle exec puma\n"
                     "api: PYTHONPATH=lib DEBUG=1 poetry run gunicorn -k gevent -b :$API_PORT "
                     "--max-requests=${MAX:-500} 'app:create_app()'\n"},
-        ['raw_env = [ "PYTHONPATH=lib", "DEBUG=1" ];', "max_requests = 500;",
+        ['raw_env = [ "PYTHONPATH=lib", "DEBUG=1" ];', "max_requests = 500;", 'bind = [ ":8000" ];',
          'target = "python:app:create_app()";'],
-        ["$API_PORT: -b is left out", "poetry run: stands before", "$MAX: its default, 500"]),
+        ["$API_PORT: is not known here", "poetry run: stands before", "$MAX: its default, 500"]),
 ]
 
 # ---- uWSGI -------------------------------------------------------------------------------
@@ -610,7 +618,7 @@ def test_input(folder, case):
         assert filled(part, folder) in told, done.stdout
     for part in case.untold:
         assert part not in done.stdout, done.stdout
-    check(folder, done.stdout, *case.check, what=way_to_check(case))
+    check(folder, done.stdout, *(filled(a, folder) for a in case.check), what=way_to_check(case))
 
 
 def way_to_check(case):

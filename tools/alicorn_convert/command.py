@@ -14,43 +14,48 @@ SHELLS = {"sh", "bash", "dash", "ash", "zsh"}
 QUIET = {"exec", "env"}
 
 
-def expand(output, words, env):
-    """Puts the values of variables into the words. An option whose variable nobody knows is
-    left out: alicorn takes PORT and WEB_CONCURRENCY from its own environment."""
-    done = []
-    for word in words:
-        unknown = []
+VARIABLE = re.compile(r"\$(?:\{(\w+)(?::?-([^}]*))?\}|(\w+))")
 
-        def value(found):
-            name, default = found[1] or found[3], found[2]
-            if name in env:
-                return env[name]
-            unknown.append((name, default))
-            return default or ""
-        expanded = re.sub(r"\$(?:\{(\w+)(?::?-([^}]*))?\}|(\w+))", value, word)
-        if not unknown:
-            done.append(expanded)
-        elif leave_out(output, done, word, unknown):
-            done.append(expanded)
+# What alicorn takes from its own environment if nothing else says it.
+WORKERS = r"(-w|--workers)=\$\{?WEB_CONCURRENCY\b"
+PORT = r"(-b|--bind)=(0\.0\.0\.0)?:\$\{?PORT\b"
+
+
+def expand(output, words, env):
+    """Puts the values of variables into the words. An option is left out if nobody knows
+    its value here."""
+    done = []
+    several = sum(word.split("=")[0] in ("-b", "--bind") for word in words) > 1
+    for word in words:
+        takes = bool(done) and done[-1].startswith("-") and not word.startswith("-")
+        option = f"{done[-1]}={word}" if takes else word
+        filled = fill(output, word, option, env, WORKERS if several else f"{WORKERS}|{PORT}")
+        if filled is not None:
+            done.append(filled)
+        elif takes:
+            done.pop()
     return done
 
 
-def leave_out(output, done, word, unknown):
-    """Takes the option off that the word belongs to; true: the word stays, with its
-    default."""
-    name, default = unknown[0]
-    option = word.split("=")[0] if word.startswith("-") else done[-1] if done else ""
-    known = {"PORT": ("-b", "--bind"), "WEB_CONCURRENCY": ("-w", "--workers")}
-    is_own = option in known.get(name, ())
-    if default and not is_own:
-        output.tell(f"${name}", f"its default, {default}, stands here")
-        return True
-    if not word.startswith("-") and done and done[-1].startswith("-"):
-        done.pop()
-    output.tell(f"${name}", f"{option} is left out, as alicorn takes {name} from its environment "
-                "by itself" + (f"; without it the value was {default}" if default else "")
-                if is_own else f"{option or word} is left out, as the value is not known here")
-    return False
+def fill(output, word, option, env, own):
+    """None: it is left out."""
+    for found in VARIABLE.finditer(word):
+        name, default = found[1] or found[3], found[2]
+        if name in env:
+            continue
+        if re.match(own, option):
+            output.tell(f"${name}", "is taken from the environment, as with gunicorn"
+                        + (f"; without it the value was {default}" if default else ""))
+            return None
+        if default:
+            output.tell(f"${name}", f"its default, {default}, stands here")
+        elif re.match("(-b|--bind)=", option):
+            output.tell(f"${name}", "is not known here; in bind 8000 stands for it")
+            env = {**env, name: "8000"}
+        else:
+            output.tell(f"${name}", f"is not known here, so {option} is left out")
+            return None
+    return VARIABLE.sub(lambda found: env.get(found[1] or found[3], found[2]), word)
 
 
 def convert_command(output, words, folder, env):
@@ -67,7 +72,7 @@ def convert_command(output, words, folder, env):
         elif program in SHELLS and len(words) > 1 and re.match(r"-\w*c$", words[0]):
             return convert_command(output, shell_words(output, words[1]), folder, env)
         elif word == "cd" and len(words) > 1:
-            folder, words = absolute(words[0], folder), words[1:]
+            folder, words = absolute(words[0].rstrip(";"), folder), words[1:]
         elif GUNICORN.match(program) and not word.startswith("-"):
             return convert_found(output, word, words, before, folder, env)
         elif word == "-m" and words and re.match(r"gunicorn(\.|$)", words[0]):
@@ -93,13 +98,13 @@ def convert_found(output, program, words, before, folder, env):
         output.tell(" ".join(before), "stands before gunicorn, and is left out; if it gives the "
                     "environment, raw_env or the service can, and what instruments Python can be "
                     "called by the application")
-    find_environment(output, program, env)
+    find_environment(output, program, folder, env)
     convert_words(output, expand(output, words, env), folder, env)
 
 
-def find_environment(output, program, env):
+def find_environment(output, program, folder, env):
     """The virtual environment that gunicorn is in, by its path."""
-    found = re.match(r"(/.*)/bin/[^/]*$", program)
+    found = re.match(r"(.*)/bin/[^/]*$", absolute(program, folder)) if "/" in program else None
     venv = found[1] if found else env.get("VIRTUAL_ENV")
     if not venv or re.match(r"/usr(/local)?$|/$", venv) or venv.endswith("/.local"):
         return
