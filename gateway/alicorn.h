@@ -8,10 +8,10 @@
  * A request belongs to the gateway. A pointer that a call returns lives until the
  * request ends, unless its comment says otherwise; what is passed in is copied where it
  * must live longer than the call. The calls about a request are made in the thread in
- * which handle() was called for it, or in which a watcher or timer fires; the others, and
- * al_finish() of a connection that the application took over, in any thread. Calls of
- * the gateway to the application come in the worker's main thread, but handle() and the
- * hooks about requests and threads: with `threads` they come in each of these.
+ * which handle() was called for it, or in which a watcher or timer fires; the others,
+ * and al_finish() of a connection that the application took over, in any thread. Calls
+ * of the gateway to the application come in the worker's main thread, but handle() and
+ * the hooks about requests and threads: with `threads` they come in each of these.
  */
 #ifndef ALICORN_H
 #define ALICORN_H
@@ -72,8 +72,8 @@ enum al_hook {
 	AL_WORKER_ABORT,
 	/* Name the files that the application was loaded from: al_file(). */
 	AL_FILES,
-	/* A thread begins, or ends, in which handle() is called: one of `threads`. Called
-	 * in it; not for the main thread. */
+	/* A thread begins, or ends, in which handle() is called: one of `threads`.
+	 * Called in it; not for the main thread. */
 	AL_THREAD_START,
 	AL_THREAD_EXIT,
 };
@@ -126,8 +126,8 @@ enum al_binding_flags {
  * al_worker_init may set it, the others are given it. al_worker_init is called in each
  * worker, also when the shared object was opened before in a prototype; it returns
  * NULL, or says in one line why the application cannot run.
- * With AL_THREAD_SAFE in al_flags al_handle may be called in several threads at once, as
- * the setting threads says; without al_flags it runs in one.
+ * With AL_THREAD_SAFE in al_flags al_handle may be called in several threads at once,
+ * as the setting threads says; without al_flags it runs in one.
  */
 extern const uint32_t al_flags;
 int al_handle(void *app, struct al_request *req);
@@ -262,10 +262,10 @@ unsigned al_status(struct al_request *req);
  * The descriptor of the client's connection, for an application that speaks to it
  * itself; *unread and *n are what was received behind this request, until the request
  * ends. It is non-blocking, and stays the gateway's to close: the application makes it
- * its own by returning AL_ALREADY_HANDLED, and gives it back by al_finish(), which may be
- * called in any thread, and then closes it. Until then it has no time limits, is read and
- * written by nobody else, and a graceful stop waits for it. Returns -1 with errno
- * EALREADY: a response has begun; EPIPE: the client has gone.
+ * its own by returning AL_ALREADY_HANDLED, and gives it back by al_finish(), which may
+ * be called in any thread, and then closes it. Until then it has no time limits, is
+ * read and written by nobody else, and a graceful stop waits for it. Returns -1 with
+ * errno EALREADY: a response has begun; EPIPE: the client has gone.
  */
 int al_socket(struct al_request *req, const void **unread, size_t *n);
 
@@ -273,7 +273,8 @@ int al_socket(struct al_request *req, const void **unread, size_t *n);
 enum al_reason {
 	AL_REASON_STOP, /* the server stops */
 	AL_REASON_RELOAD, /* this worker is replaced at a reload */
-	AL_REASON_RECYCLE, /* it is replaced as it has served enough, or grown too large */
+	AL_REASON_RECYCLE, /* it is replaced as it has served enough, or grown too large
+			    */
 	AL_REASON_TIMEOUT, /* the connection has been open for detached_timeout */
 };
 
@@ -284,8 +285,9 @@ enum al_reason {
  */
 struct al_proc {
 	/* 1: it goes on; 0: it has ended; -1: it has failed. Asked about once a second,
-	 * and before terminate(). May be NULL: it goes on until al_finish(). When it has
-	 * ended the gateway finishes the request, and al_finish() must not be called. */
+	 * and before terminate(). May be NULL: it goes on until al_finish(). When it
+	 * has ended the gateway finishes the request, and al_finish() must not be
+	 * called. */
 	int (*status)(void *arg);
 	/* To be done soon. Who is still there after graceful_timeout is cut off. */
 	void (*terminate)(void *arg, enum al_reason reason);
@@ -305,8 +307,8 @@ enum al_to {
 
 enum { AL_MESSAGE_MAX = 16 * 1024 };
 
-/* A message of a type of the application's own, with a copy of a descriptor unless fd is
- * -1. Arrives in the order of sending, at workers that serve at that time, or not at
+/* A message of a type of the application's own, with a copy of a descriptor unless fd
+ * is -1. Arrives in the order of sending, at workers that serve at that time, or not at
  * all. 0, or -1 with errno EMSGSIZE: more than AL_MESSAGE_MAX bytes; EAGAIN: too many
  * wait; EPIPE: the arbiter has gone. In any thread. */
 int al_send(enum al_to to, uint32_t type, const void *data, size_t n, int fd);
@@ -316,15 +318,16 @@ int al_send(enum al_to to, uint32_t type, const void *data, size_t n, int fd);
 typedef void al_message_fn(
 	void *arg, pid_t from, uint32_t type, const void *data, size_t n, int fd);
 
-/* Messages that come before this is called, or after it was called with NULL, are lost. */
+/* Messages that come before this is called, or after it was called with NULL, are lost.
+ */
 void al_on_message(al_message_fn *fn, void *arg);
 
 /* ---- Event-driven applications -------------------------------------------------- */
 
 /* Ends a request whose handle() returned AL_PENDING: AL_DONE or AL_ERROR. After
- * AL_ERROR with nothing sent the client gets `status`, such as 502 (0: 500). Or ends one
- * that was AL_ALREADY_HANDLED, in any thread; both values mean the same then. The request
- * must not be used afterwards. */
+ * AL_ERROR with nothing sent the client gets `status`, such as 502 (0: 500). Or ends
+ * one that was AL_ALREADY_HANDLED, in any thread; both values mean the same then. The
+ * request must not be used afterwards. */
 void al_finish(struct al_request *req, enum al_result result, int status);
 
 /* Bytes that wait for the client. Above al_queue_limit() an event-driven binding should

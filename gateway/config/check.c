@@ -260,6 +260,8 @@ find_worker_class(struct load *l, struct app_settings *app)
 	if (len <= 3 || strcmp(given + len - 3, ".so") != 0)
 		return "not sync, gthread, iterating or FILE.so; no client is waited "
 		       "for here, and threads = N runs more requests at once";
+	if (app->preload_app)
+		return "preload_app is not for workers of a kind of one's own";
 	app->worker_class = text_absolute(
 		given, load_folder(l, &app->origins[APP_worker_class]), memory);
 	if (app->worker_class == NULL)

@@ -215,7 +215,6 @@ void
 accept_start(void)
 {
 	wanted = true;
-	atomic_store(&self.slot->state, SLOT_SERVING);
 	accept_adjust();
 }
 
@@ -231,6 +230,6 @@ accept_stop(void)
 			if (!accept_one(&acceptors[i]))
 				break;
 	/* Where others go on, they take what is in the queue. */
-	if (atomic_load(&self.slot->farewell) == FAREWELL_STOP)
+	if (was_accepting && atomic_load(&self.slot->farewell) == FAREWELL_STOP)
 		queue_empty();
 }

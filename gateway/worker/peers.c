@@ -22,6 +22,15 @@ next_peer(size_t *i)
 }
 
 bool
+peers_exist(void)
+{
+	size_t i = 0;
+	const struct slot *s = next_peer(&i);
+
+	return s != NULL && (s != self.slot || next_peer(&i) != NULL);
+}
+
+bool
 peers_one_waits(void)
 {
 	const struct slot *s;

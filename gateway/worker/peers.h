@@ -4,6 +4,9 @@
 
 #include <stdbool.h>
 
+/* There is one that serves. */
+bool peers_exist(void);
+
 /* One of them waits for events, and has fewer connections, by two at least. */
 bool peers_one_waits(void);
 

@@ -72,7 +72,7 @@ is_sendable(const struct conn *c)
 	const struct al_request *req = c->req;
 
 	return self.heritage->queue != NULL && !self.draining &&
-		self.settings->workers > 1 && req->body.fd < 0 &&
+		req->body.fd < 0 &&
 		c->output.first == NULL &&
 		req->input.len + req->body.memory.len <= MESSAGE_BYTES &&
 		atomic_load_explicit(&self.heritage->queue->state->depth,
@@ -264,8 +264,8 @@ on_queue(struct watch *w, uint32_t events)
 	(void)w;
 	(void)events;
 	while (receive_one() && --most > 0 &&
-		atomic_load_explicit(&self.heritage->queue->state->depth,
-			memory_order_relaxed) > 0)
+		atomic_load_explicit(
+			&self.heritage->queue->state->depth, memory_order_relaxed) > 0)
 		;
 }
 

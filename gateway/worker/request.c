@@ -268,7 +268,7 @@ al_scheme(struct al_request *req)
 bool
 al_multiprocess(void)
 {
-	return self.settings->workers > 1;
+	return self.settings->workers > 1 || self.settings->workers_max > 1;
 }
 
 bool

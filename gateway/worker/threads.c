@@ -27,7 +27,9 @@ struct app_thread {
 
 static struct app_thread *all;
 static size_t n_all; /* 0: the main thread calls the application */
-static size_t n_idle, n_stuck;
+static size_t n_idle; /* that wait, and have not been woken */
+static size_t n_woken; /* that have been, and do not run yet */
+static size_t n_stuck;
 static pthread_cond_t work = PTHREAD_COND_INITIALIZER;
 static bool over;
 static bool behind;
@@ -39,6 +41,7 @@ static _Thread_local struct app_thread *me;
 int
 thread_start(pthread_t *thread, void *(*run)(void *), void *arg, size_t stack)
 {
+	static const int own[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGSYS, SIGTRAP };
 	pthread_attr_t attr;
 	sigset_t every, before;
 
@@ -46,6 +49,8 @@ thread_start(pthread_t *thread, void *(*run)(void *), void *arg, size_t stack)
 	if (stack != 0)
 		pthread_attr_setstacksize(&attr, stack);
 	sigfillset(&every);
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		sigdelset(&every, own[i]);
 	pthread_sigmask(SIG_SETMASK, &every, &before);
 	int error = pthread_create(thread, &attr, run, arg);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -72,9 +77,13 @@ threads_may_call(const struct conn *c)
 void
 threads_tell(void)
 {
-	if (n_idle > 0)
+	if (n_idle > 0) {
+		n_idle--;
+		n_woken++;
 		pthread_cond_signal(&work);
-	else if (patience.at == 0)
+		return;
+	}
+	if (patience.at == 0)
 		(void)timer_set(&self.loop.timers, &patience,
 			self.loop.now + (uint64_t)self.settings->relief_after);
 }
@@ -188,8 +197,10 @@ rest(void)
 	if (behind)
 		loop_kick(&self.loop);
 	behind = false;
-	pthread_cond_wait(&work, &self.lock);
-	n_idle--;
+	while (n_woken == 0 && !over)
+		pthread_cond_wait(&work, &self.lock);
+	if (n_woken > 0)
+		n_woken--;
 }
 
 static void *

@@ -11,8 +11,8 @@
 
 #include "gateway/worker/conn.h"
 
-/* A thread with all signals blocked; 0 is the system's size of a stack. Returns an
- * errno. */
+/* A thread with all signals blocked but those of its own faults; 0 is the system's size
+ * of a stack. Returns an errno. */
 int thread_start(pthread_t *thread, void *(*run)(void *), void *arg, size_t stack);
 
 /* Starts them, if the settings want them. NULL, or what is wrong. */

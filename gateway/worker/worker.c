@@ -16,6 +16,7 @@
 #include "gateway/worker/accept.h"
 #include "gateway/worker/access_log.h"
 #include "gateway/worker/conn.h"
+#include "gateway/worker/custom.h"
 #include "gateway/worker/detached.h"
 #include "gateway/worker/error_page.h"
 #include "gateway/worker/errands.h"
@@ -47,6 +48,7 @@ drain(void)
 		return;
 	self.leaving = self.draining = true;
 	atomic_store(&self.slot->state, SLOT_DRAINING);
+	custom_stop();
 	accept_stop();
 	conns_drain();
 }
@@ -152,6 +154,17 @@ catch_signals(void)
 
 /* ---- The channel ---- */
 
+/* The generation is committed: clients may come. */
+static void
+begin(void)
+{
+	atomic_store(&self.slot->state, SLOT_SERVING);
+	if (custom_is_wanted())
+		custom_serve();
+	else
+		accept_start();
+}
+
 /* For room too, while messages wait for it. */
 static int
 watch_channel(void)
@@ -183,7 +196,7 @@ on_channel(struct watch *watch, uint32_t events)
 		if (m.type == MESSAGE_REOPEN)
 			worker_follow_log();
 		else if (m.type == MESSAGE_SERVE && !self.draining)
-			accept_start();
+			begin();
 	}
 	if (got == 0 && (events & EPOLLOUT) != 0)
 		got = channel_flush(&channel);
@@ -192,6 +205,8 @@ on_channel(struct watch *watch, uint32_t events)
 	if (got < 0) {
 		log_warning("%s: the arbiter has gone, stopping", self.settings->name);
 		loop_pause(&self.loop, watch);
+		/* Nobody else ends it now when its time is up. */
+		alarm((unsigned)self.settings->graceful_timeout);
 		drain();
 	}
 }
@@ -324,8 +339,11 @@ load(const struct heritage *h)
 {
 	const char *error = enter(h->app);
 
-	return error != NULL ? error
-			     : app_load(&self.app, h->app->what.binding, h->target);
+	if (error != NULL)
+		return error;
+	return custom_is_wanted()
+		? custom_load(h->target)
+		: app_load(&self.app, h->app->what.binding, h->target);
 }
 
 const char *
@@ -355,13 +373,14 @@ worker_check(const struct heritage *h)
 	inherit(h);
 	const char *error = set_up() == 0 ? load(h) : strerror(errno);
 
-	if (error == NULL)
+	if (error == NULL && !custom_is_wanted())
 		error = app_start(&self.app);
 	if (error != NULL)
 		return fail(error);
 	last_words_disarm();
 	tell(MESSAGE_READY, SLICE(""));
-	app_unload(&self.app);
+	if (!custom_is_wanted())
+		app_unload(&self.app);
 	return EXIT_DONE;
 }
 
@@ -409,10 +428,22 @@ end_threads(void)
 	relief_stop();
 }
 
+static int
+run_custom(void)
+{
+	if (!tell(MESSAGE_READY, SLICE("")))
+		return EXIT_DONE;
+	int status = custom_run();
+	last_words_disarm();
+	return status;
+}
+
 /* The application is loaded, and all is set up. */
 static int
 run(void)
 {
+	if (custom_is_wanted())
+		return run_custom();
 	const char *error = app_start(&self.app);
 
 	if (error == NULL)

@@ -23,7 +23,7 @@ static const struct al_header plain[] = { { .name = "Content-Type",
 static const char *
 argument(struct al_request *req, const char *name)
 {
-	static char value[4096];
+	static _Thread_local char value[4096];
 	const char *at = al_env(req, "QUERY_STRING");
 	size_t n = strlen(name);
 
@@ -130,6 +130,17 @@ write_log(struct al_request *req)
 {
 	al_log(req, AL_WARNING, "probe says\r\n[1] forged \033[31m line");
 	return reply(req, "logged\n");
+}
+
+/* /wait?for=FILE: the application takes as long as the test says. */
+static int
+wait_for_file(struct al_request *req)
+{
+	const char *path = argument(req, "for");
+
+	while (access(path, F_OK) != 0)
+		pause_ms(5);
+	return show_pid(req);
 }
 
 /* ---- Bodies ---- */
@@ -492,6 +503,7 @@ static const struct {
 	{ "/silent", silent },
 	{ "/error", error },
 	{ "/sleep", slow },
+	{ "/wait", wait_for_file },
 	{ "/stuck", stuck },
 	{ "/crash", segfault },
 	{ "/_exit", leave_at_once },
@@ -500,6 +512,8 @@ static const struct {
 	{ "/kill", be_killed },
 	{ "/partial", partial },
 };
+
+const uint32_t al_flags = AL_THREAD_SAFE;
 
 int
 al_handle(void *app, struct al_request *req)
