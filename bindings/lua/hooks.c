@@ -20,7 +20,7 @@ on_interrupt(lua_State *L, lua_Debug *unused)
 	(void)unused;
 	lua_sethook(L, NULL, 0, 0);
 	if (!stopped) {
-		luaL_traceback(L, L, "the request takes too long, and is here:", 0);
+		luaL_traceback(L, L, "it takes too long, and is here:", 0);
 		log_lines(s->req, AL_LOG_ERROR, lua_tostring(L, -1));
 	}
 	state_notify(s, L, stopped ? CALL_WORKER_INT : CALL_WORKER_ABORT, 0);
@@ -34,9 +34,6 @@ on_interrupt(lua_State *L, lua_Debug *unused)
 static void
 interrupt(struct state *s, enum al_hook moment)
 {
-	if (moment == AL_WORKER_INT && s->calls[CALL_WORKER_INT] == LUA_REFNIL &&
-		s->calls[CALL_WORKER_EXIT] == LUA_REFNIL)
-		return;
 	interrupted = s;
 	interrupted_by = moment;
 	al_end_later();
@@ -100,10 +97,13 @@ on_after_fork(struct state *s, struct al_request *req)
 static void
 on_worker_int(struct state *s, struct al_request *req)
 {
+	bool is_set = s->calls[CALL_WORKER_INT] != LUA_REFNIL;
+	bool exit_is_set = s->calls[CALL_WORKER_EXIT] != LUA_REFNIL;
+
 	(void)req;
-	if (s->req != NULL)
+	if (s->depth > 0 && (is_set || exit_is_set))
 		interrupt(s, AL_WORKER_INT);
-	else
+	else if (s->depth == 0 && is_set)
 		state_notify(s, s->L, CALL_WORKER_INT, 0);
 }
 
@@ -111,7 +111,7 @@ static void
 on_worker_abort(struct state *s, struct al_request *req)
 {
 	(void)req;
-	if (s->req != NULL)
+	if (s->depth > 0)
 		interrupt(s, AL_WORKER_ABORT);
 }
 

@@ -19,7 +19,7 @@ load(const char *target, void **app)
 		return error;
 	/* What is printed shall be in the log when it happens. */
 	setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
-	state_mine = state_new(reason);
+	state_mine = state_new(true, reason);
 	*app = state_mine;
 	return state_mine != NULL ? NULL : reason;
 }
@@ -82,7 +82,7 @@ begin_thread(void)
 	char reason[REASON_MAX];
 	const char *error = reason;
 
-	state_mine = state_new(reason);
+	state_mine = state_new(false, reason);
 	if (state_mine != NULL)
 		error = init(state_mine, reason);
 	if (error == NULL)

@@ -2,6 +2,10 @@
 
 #include <string.h>
 
+#include "bindings/lua/connection.h"
+#include "bindings/lua/descriptors.h"
+#include "bindings/lua/messages.h"
+
 /* What iterate() returns to be left alone for a while. */
 #define PAUSE "pause"
 
@@ -23,9 +27,25 @@ module_log(lua_State *L)
 
 static const luaL_Reg functions[] = {
 	{ "log", module_log },
+	{ "socket", connection_socket },
+	{ "detach", connection_detach },
+	{ "send", messages_send },
+	{ "on_message", messages_on_message },
+	{ "read", descriptor_read },
+	{ "write", descriptor_write },
+	{ "close", descriptor_close },
 	{ NULL, NULL },
 };
 
+static void
+set_text(lua_State *L, const char *name, const char *text)
+{
+	lua_pushstring(L, text);
+	lua_setfield(L, -2, name);
+}
+
+/* The functions have the state as their first upvalue, and what detach() returns as
+ * their second. */
 void
 module_open(struct state *s, lua_State *L)
 {
@@ -33,15 +53,13 @@ module_open(struct state *s, lua_State *L)
 	lua_getfield(L, -1, "loaded");
 	lua_newtable(L);
 	lua_pushlightuserdata(L, s);
-	luaL_setfuncs(L, functions, 1);
-	lua_pushstring(L, al_name());
-	lua_setfield(L, -2, "name");
-	lua_pushstring(L, al_version());
-	lua_setfield(L, -2, "version");
-	lua_pushstring(L, PAUSE);
-	lua_setfield(L, -2, "PAUSE");
+	lua_pushlightuserdata(L, (void *)&already_handled);
+	luaL_setfuncs(L, functions, 2);
 	lua_pushlightuserdata(L, (void *)&already_handled);
 	lua_setfield(L, -2, "ALREADY_HANDLED");
+	set_text(L, "PAUSE", PAUSE);
+	set_text(L, "name", al_name());
+	set_text(L, "version", al_version());
 	lua_setfield(L, -2, "alicorn");
 	lua_pop(L, 2);
 }

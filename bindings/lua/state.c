@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bindings/lua/connection.h"
 #include "bindings/lua/environ.h"
 #include "bindings/lua/load.h"
 #include "bindings/lua/module.h"
@@ -54,31 +55,73 @@ log_lines(struct al_request *req, enum al_level level, const char *text)
 
 /* ---- Calls ---- */
 
+/* A protected call with the message handler at that place. */
+static bool
+call(struct state *s, lua_State *L, int n_args, int n_results, int handler)
+{
+	s->depth++;
+	int failed = lua_pcall(L, n_args, n_results, handler);
+	s->depth--;
+	return failed == 0;
+}
+
 bool
-state_call(struct state *s, lua_State *L, enum call call, int n)
+state_call(struct state *s, lua_State *L, enum call which, int n)
 {
 	int at = lua_gettop(L) - n + 1;
 
-	if (s->calls[call] == LUA_REFNIL) {
+	if (s->calls[which] == LUA_REFNIL) {
 		lua_settop(L, at - 1);
 		lua_pushnil(L);
 		return true;
 	}
 	lua_rawgeti(L, LUA_REGISTRYINDEX, s->traceback);
 	lua_insert(L, at);
-	lua_rawgeti(L, LUA_REGISTRYINDEX, s->calls[call]);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, s->calls[which]);
 	lua_insert(L, at + 1);
-	bool worked = lua_pcall(L, n, 1, at) == 0;
+	bool worked = call(s, L, n, 1, at);
 	lua_remove(L, at);
 	return worked;
 }
 
 void
-state_notify(struct state *s, lua_State *L, enum call call, int n)
+state_notify(struct state *s, lua_State *L, enum call which, int n)
 {
-	if (!state_call(s, L, call, n))
+	if (!state_call(s, L, which, n))
 		log_lines(s->req, AL_LOG_ERROR, error_text(L));
 	lua_pop(L, 1);
+}
+
+struct attempt {
+	struct state *s;
+	attempt_fn *fn;
+	void *arg;
+};
+
+static int
+attempt(lua_State *L)
+{
+	const struct attempt *a = lua_touserdata(L, 1);
+
+	a->fn(a->s, L, a->arg);
+	return 0;
+}
+
+bool
+state_try(struct state *s, attempt_fn *fn, void *arg)
+{
+	lua_State *L = s->L;
+	struct attempt a = { .s = s, .fn = fn, .arg = arg };
+	int top = lua_gettop(L);
+
+	lua_rawgeti(L, LUA_REGISTRYINDEX, s->traceback);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, s->attempt);
+	lua_pushlightuserdata(L, &a);
+	bool worked = call(s, L, 1, 0, top + 1);
+	if (!worked)
+		log_lines(s->req, AL_LOG_ERROR, error_text(L));
+	lua_settop(L, top);
+	return worked;
 }
 
 int
@@ -89,13 +132,16 @@ state_answer(struct state *s, struct al_request *req)
 	s->req = req;
 	s->env = s->input = s->errors = NULL;
 	s->result = AL_ERROR;
+	s->detached = NULL;
+	s->has_socket = false;
 	lua_pushvalue(L, AT_RESPOND);
-	if (lua_pcall(L, 0, 0, AT_TRACEBACK) != 0) {
+	if (!call(s, L, 0, 0, AT_TRACEBACK)) {
 		log_lines(req, AL_LOG_ERROR, error_text(L));
 		s->result = AL_ERROR;
 	}
 	lua_settop(L, BOTTOM);
 	errors_flush(s);
+	connection_settle(s);
 	s->req = NULL;
 	return s->result;
 }
@@ -125,6 +171,8 @@ prepare(lua_State *L)
 	s->traceback = luaL_ref(L, LUA_REGISTRYINDEX);
 	lua_pushboolean(L, 0);
 	s->kept_env = luaL_ref(L, LUA_REGISTRYINDEX);
+	lua_pushcfunction(L, attempt);
+	s->attempt = luaL_ref(L, LUA_REGISTRYINDEX);
 	module_open(s, L);
 	load_application(s, L);
 	if (lua_isfunction(L, -1))
@@ -145,14 +193,15 @@ error_explain(lua_State *L, char reason[REASON_MAX])
 }
 
 struct state *
-state_new(char reason[REASON_MAX])
+state_new(bool is_main, char reason[REASON_MAX])
 {
 	struct state *s = calloc(1, sizeof(*s));
 
 	snprintf(reason, REASON_MAX, "out of memory");
 	if (s == NULL || (s->L = luaL_newstate()) == NULL)
 		goto failed;
-	s->files = LUA_REFNIL;
+	s->is_main = is_main;
+	s->files = s->receiver = LUA_REFNIL;
 	lua_pushcfunction(s->L, add_traceback);
 	lua_pushcfunction(s->L, prepare);
 	lua_pushlightuserdata(s->L, s);

@@ -280,7 +280,7 @@ def test_stuck_request(lua, notes, kind):
     s.wait_log("was killed|ended with status 1|ended by signal")
     assert s.get("/hello").status == 200
     if kind == "lua":
-        s.wait_log(r"the request takes too long, and is here:")
+        s.wait_log("it takes too long, and is here:")
         assert re.search(r"wsapi_checks.lua:\d+: in ", s.log())
         assert notes()[1:3] == ["worker_abort", "exit hook"]
 
@@ -434,11 +434,19 @@ def test_hooks_that_fail(lua):
     assert "hook worker_exit: nothing is no function" in s.log()
 
 
-def test_quick_stop(lua, notes):
-    s = lua(env=notes.env, worker_int="on_int", worker_exit="on_exit")
-    assert s.get("/hello").status == 200
-    s.stop(signal.SIGQUIT)
-    assert notes() == ["worker_init", "worker_int", "exit hook"]
+@pytest.mark.parametrize("hooks", [["worker_int", "worker_exit"], ["worker_exit"]])
+def test_quick_stop(lua, notes, kind, hooks):
+    names = {"worker_int": "on_int", "worker_exit": "on_exit"}
+    lines = {"worker_int": "worker_int", "worker_exit": "exit hook"}
+    for is_busy in (False, True) if kind == "lua" else [False]:
+        s = lua(env=notes.env, **{hook: names[hook] for hook in hooks})
+        with s.connect() as c:
+            assert c.get("/hello").status == 200
+            if is_busy:
+                c.ask("/stuck")
+                time.sleep(0.2)
+            s.stop(signal.SIGQUIT)
+    assert notes() == ["worker_init", *(lines[hook] for hook in hooks)] * (1 + (kind == "lua"))
 
 
 def test_module_alicorn(s):
@@ -453,6 +461,108 @@ def test_what_is_printed_is_in_the_log_at_once(server, kind):
     s = server(apps={"app": settings_of(kind, capture_output=True)})
     assert s.get("/print").text == "printed"
     s.wait_log("printed by Lua")
+
+
+# ---- Threads, iterations, connections, messages -------------------------------------------
+
+
+def test_threads(lua, notes):
+    s = lua(threads=4, env=notes.env, pre_request="on_request", post_request="on_response")
+    connections = [s.connect() for _ in range(4)]
+    for c in connections:
+        c.ask("/slow")
+    for c in connections:
+        assert c.response().body == b"piece 1piece 2piece 3"
+    counts = [int(c.get("/count").text) for c in connections for _ in range(10)]
+    assert len(counts) == 40 and max(counts) < 40  # each thread has a count of its own
+    for c in connections:
+        c.close()
+    assert s.get("/fault?raises").status == 500
+    s.stop()
+    lines = notes()
+    assert lines.count("worker_init") == lines.count("worker_exit") == 5
+    assert lines.count("pre_request /count") == lines.count(
+        "post_request /count 200 127.0.0.1") == 40
+
+
+def test_threads_that_cannot_load(lua, tmp_path):
+    path = write(tmp_path, "once.lua", f"""
+        local first = io.open("{tmp_path}/mark")
+        if first then error("the second time") end
+        io.open("{tmp_path}/mark", "w"):close()
+        """ + saying("'fine'"))
+    tmp_path.chmod(0o777)
+    s = lua(path, threads=2)
+    s.wait_log("a thread cannot load the application: .*once.lua:3: the second time")
+    assert s.get("/").status == 500
+
+
+def test_iterations(lua, kind):
+    s = lua(worker_class="iterating", iterate_interval=10, env={"TURNS": "1"})
+    wait_for(lambda: int(s.get("/count").text) > 300)
+    assert s.log().count("of the fifth turn") == 1
+    s = lua(worker_class="iterating")
+    assert s.get("/count").text == "1"
+
+
+def test_connection_is_taken(lua):
+    s = lua("wsapi_sockets.lua")
+    with s.connect() as c:
+        c.send("GET /take HTTP/1.1\r\nHost: a\r\n\r\nbehind it")
+        assert c.response().body in (b"", b"behind it") and c.is_closed()
+    for path, reason in [("/nothing_taken", "without al_socket"),
+                         ("/not_taken", "detach\\(\\) is called once, after socket\\(\\)"),
+                         ("/no_status", "it has no function status"), ("/fails", "after all")]:
+        assert s.get(path).status == 500
+        s.wait_log(reason)
+    assert s.get("/bad_descriptor").text == "; ".join(["Bad file descriptor"] * 3)
+
+
+def test_detached_connections(lua):
+    s = lua("wsapi_sockets.lua", worker_class="iterating", iterate_interval=20)
+    clients = [s.connect() for _ in range(3)]
+    for i, c in enumerate(clients):
+        c.ask("/echo", fields=[("Upgrade", "echo")])
+        assert c.head().status == 101
+        c.send(f"word {i}")
+        assert c.take(6) == b"WORD %d" % i
+    assert s.get("/heard").text == ""
+    clients[0].send("bye")
+    assert clients[0].take(3) == b"BYE" and clients[0].is_closed()
+    clients[1].send("fail")
+    assert clients[1].take(4) == b"FAIL" and clients[1].is_closed()
+    s.wait_log("lua:\\d+: of status")
+    s.signal(signal.SIGTERM)
+    assert clients[2].rest() == b"told to end: stop"
+    assert s.wait() == 0
+
+
+def test_connections_cannot_be_detached_in_threads(lua):
+    s = lua("wsapi_sockets.lua", threads=2)
+    with s.connect() as c:
+        c.ask("/echo")
+        c.rest()
+    s.wait_log("a connection cannot be detached in a thread")
+
+
+def test_messages(lua):
+    s = lua("wsapi_sockets.lua", workers=2)
+    s.wait_workers(2)
+    pids = {}
+
+    while len(pids) < 2:
+        for c in [s.connect() for _ in range(4)]:
+            pids.setdefault(c.get("/pid").text, c)
+    (pid, one), (_, other) = pids.items()
+    assert one.get("/send?pool&1000").text == "true"
+    assert one.get("/send_descriptor").text == "true"
+    assert one.get("/send_bad").text == "true"
+    wait_for(lambda: other.get("/heard").text.count("\n") == 2)
+    assert other.get("/heard").text.split("\n") == [
+        f"7 1000 {pid} -", f"8 5 {pid} ", f"9 1 {pid} -"]
+    assert one.get("/heard").text == ""
+    assert one.get("/send?pool&20000").text == "Message too long"
+    s.wait_log("lua:\\d+: of a message")
 
 
 # ---- What people run ---------------------------------------------------------------------
