@@ -10,6 +10,7 @@
 
 #include "bindings/php/exchange.h"
 #include "bindings/php/site.h"
+#include "bindings/php/stack.h"
 #include "bindings/php/static.h"
 
 static const char *
@@ -72,6 +73,16 @@ handle(void *app, struct al_request *req)
 	return AL_ERROR;
 }
 
+/* As the log of php-fpm for slow scripts does. */
+static void
+hook(void *app, enum al_hook moment, struct al_request *req)
+{
+	(void)app;
+	(void)req;
+	if (moment == AL_WORKER_ABORT)
+		stack_write(al_log_fd());
+}
+
 static void
 unload(void *app)
 {
@@ -85,5 +96,6 @@ __attribute__((visibility("default"))) const struct al_binding al_binding = {
 	.name = "php",
 	.load = load,
 	.handle = handle,
+	.hook = hook,
 	.unload = unload,
 };

@@ -71,6 +71,14 @@ struct head {
 };
 
 static void
+refuse(struct exchange *x)
+{
+	if (!x->failed)
+		al_log(x->req, AL_LOG_ERROR, "more fields than %d", FIELDS_MOST - 2);
+	x->failed = true;
+}
+
+static void
 take_line(struct exchange *x, struct head *head, const sapi_header_struct *line)
 {
 	struct al_header field;
@@ -85,7 +93,7 @@ take_line(struct exchange *x, struct head *head, const sapi_header_struct *line)
 	else if (head->n < FIELDS_MOST - 2)
 		head->fields[head->n++] = field;
 	else
-		x->failed = true;
+		refuse(x);
 }
 
 int

@@ -169,6 +169,8 @@ def python_hello(begin, folder, program):
 
 
 def php_hello(begin, folder, program):
+    begin((program.parent / "php.so").exists(), alicorn, "alicorn, PHP", folder, program,
+          f"php:{HERE}", settings='index = "hello.php";')
     fpm = begin(FPM, fpm_socket, "php-fpm", folder)
     if not fpm:
         return

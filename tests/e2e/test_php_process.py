@@ -44,6 +44,9 @@ SCRIPTS = {
     "memory.php": "<?php ini_set('memory_limit', '8M'); $s = str_repeat('x', 9 << 20);",
     "busy.php": "<?php set_time_limit(1); while (true);",
     "sleep.php": "<?php sleep((int)$_GET['s']); echo getmypid();",
+    "stuck.php": """<?php class A {
+        static function b() { sleep(60); } }
+        function c() { A::b(); } c();""",
     "finish.php": """<?php echo 'done'; echo fastcgi_finish_request() ? '' : 'not';
         sleep(1); echo 'more'; flush();
         file_put_contents('finished', fastcgi_finish_request() ? 'twice' : 'once');""",
@@ -352,6 +355,13 @@ def test_timeout(start):
     pid = s.get("/pid.php").text
     assert s.get("/sleep.php?s=60").status == 504
     wait_for(lambda: s.get("/pid.php").text != pid)
+
+
+def test_the_log_tells_where_a_stuck_script_was(start, root):
+    s = start(timeout=1)
+    assert s.get("/stuck.php").status == 504
+    s.wait_log(rf"  sleep\(\)\n  A::b\(\) at {root}/stuck.php:2\n  c\(\) at {root}/stuck.php:3\n"
+               rf"  {{main}} at {root}/stuck.php:3\n")
 
 
 def test_log(php):
