@@ -9,6 +9,7 @@
 
 #include "gateway/arbiter/daemon.h"
 #include "gateway/arbiter/demand.h"
+#include "gateway/arbiter/forsaken.h"
 #include "gateway/arbiter/inherited.h"
 #include "gateway/arbiter/memory.h"
 #include "gateway/arbiter/notify.h"
@@ -36,6 +37,7 @@ enforce_limits(struct arbiter *a)
 	hooks_enforce(&a->family.hooks, now);
 	memory_watch(&a->family, now);
 	demand_watch(&a->family, a->reload.current, now);
+	forsaken_watch(&a->family, now);
 }
 
 static void
@@ -71,6 +73,7 @@ wait_ms(const struct arbiter *a)
 	next = min(next, notify_deadline());
 	next = min(next, memory_deadline(&a->family));
 	next = min(next, demand_deadline(&a->family, a->reload.current));
+	next = min(next, forsaken_deadline(&a->family));
 	next = min(next, hooks_deadline(&a->family.hooks));
 	next = min(next, files_deadline(&a->files));
 	TAILQ_FOREACH (child, &a->family.children, next) {

@@ -55,6 +55,12 @@ struct child {
 	uint64_t idle_since; /* of clock_ms(); 0: it was not looked at */
 	uint64_t counted; /* of its requests, for the programs behind it: recycle.c */
 
+	/* A connection that the program goes on with, and nobody else: see forsaken.h.
+	 */
+	uint64_t forsaken; /* its inode; 0: none */
+	uint64_t forsaken_since; /* these are of clock_ms() */
+	uint64_t links_seen;
+
 	bool is_slow; /* something waits until its channel takes it */
 	unsigned lost; /* letters that it had no room for, and were not told of yet */
 	uint64_t lost_told; /* of clock_ms(): when some were told of */

@@ -75,7 +75,7 @@ program_socket_open(struct program_socket *s, const struct identity *identity)
 		reason = strerror(ENOMEM);
 		rmdir(folder);
 	} else {
-		const char *path = s->target + strlen(scheme);
+		const char *path = program_path(s->target);
 		s->fd = listen_at(path);
 		reason = NULL;
 		if (s->fd == -1)
@@ -88,6 +88,12 @@ program_socket_open(struct program_socket *s, const struct identity *identity)
 	}
 	free(folder);
 	return reason;
+}
+
+const char *
+program_path(const char *target)
+{
+	return target + strlen(scheme);
 }
 
 void

@@ -23,6 +23,9 @@ struct program_socket {
  * made; the text lives until the next call. */
 const char *program_socket_open(
 	struct program_socket *s, const struct identity *identity);
+/* Where it lies, of its target. */
+const char *program_path(const char *target);
+
 /* Removes the socket and its folder. */
 void program_socket_close(struct program_socket *s);
 

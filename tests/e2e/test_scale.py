@@ -294,6 +294,29 @@ def test_programs_are_recycled_in_turn(programs):
     assert s.log().count("worker a") == 0, s.log()
 
 
+def test_program_that_goes_on_for_nobody_is_killed(programs):
+    """The client was answered 504, or has left; the program does not notice."""
+    s = programs(workers=2, timeout=1, fcgi_read_timeout=1)
+    old = wait_members(s, 2)
+    with s.connect() as c:
+        assert c.get(slow(s, 9900)).status == 504
+    with s.connect() as c:
+        c.ask(slow(s, 9900))
+        time.sleep(0.2)
+    s.wait_log(r"program a \(pid \d+\) .*request timeout", times=2)
+    wait_for(lambda: not set(old) & set(members(s)) and len(members(s)) == 2)
+    assert s.get(slow(s, 0)).status == 200
+
+
+def test_program_that_somebody_waits_for_is_not_killed(programs):
+    s = programs(workers=1, timeout=1)
+    old = wait_members(s, 1)
+    with s.connect() as c:
+        for _ in range(8):
+            assert c.get(slow(s, 500)).status == 200
+    assert members(s) == old
+
+
 def test_environment_of_programs(programs):
     s = programs(workers=1, raw_env=["PHP_FCGI_CHILDREN=3", "OWN=a b"])
     wait_members(s, 1)
