@@ -13,7 +13,7 @@
 
 /* How long a link is idle: first until it has shown that nobody waits for the process
  * that it holds, then until it is of no use. */
-enum { SETTLE_MS = 20, IDLE_MS = 2000 };
+enum { SETTLE_MS = 20, IDLE_MS = 500 };
 
 uint64_t
 link_clock_ms(void)

@@ -188,3 +188,20 @@ def test_leaving_client_ends_the_script(site, fpm):
         c.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     wait_for(lambda: (fpm.folder / "aborted").exists())
     assert site.get("/pid.php").status == 200
+
+
+@pytest.mark.parametrize("file,status,said", [("missing.php", 404, "Primary script unknown"),
+                                              ("fpm.conf", 403, "Access .* denied")])
+def test_script_that_fpm_does_not_run(server, fpm, file, status, said):
+    """Without a root it is php-fpm that judges what it is asked for."""
+    s = server(apps={"php": {"target": fpm.target, "bind": "127.0.0.1:0",
+                             "params": [f"SCRIPT_FILENAME={fpm.folder}/{file}"]}})
+    assert s.get("/").status == status
+    s.wait_log(said)
+
+
+def test_preloaded(server, fpm):
+    s = server(apps={"php": {"target": fpm.target, "bind": "127.0.0.1:0", "workers": 2,
+                             "root": str(fpm.folder), "fcgi_keepalive": 1, "preload_app": True}})
+    for _ in range(10):
+        assert s.get("/pid.php").status == 200
