@@ -2,13 +2,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "bindings/python/exchange.h"
 #include "bindings/python/lease.h"
-
-#pragma weak al_socket
 
 /* Seconds that an operation waits, the most that a socket of Python can: the descriptor
  * stays non-blocking, as the gateway needs it, unless the application leaves with it.
@@ -22,6 +21,7 @@ struct connection {
 	PyObject *proc; /* that will supervise it, or NULL */
 	PyObject *unread; /* what was received behind the request */
 	int fd; /* the gateway's descriptor of it; -1: the socket is not open yet */
+	unsigned long opener; /* the thread that is opening it; 0: none */
 	bool closed;
 };
 
@@ -66,6 +66,18 @@ refuse(int error)
 	Py_XDECREF(value);
 }
 
+/* Python code runs while the socket is opened, and so may other threads that have it.
+ */
+static void
+wait_for_opener(const struct connection *c)
+{
+	while (c->opener != 0 && c->opener != PyThread_get_thread_ident()) {
+		Py_BEGIN_ALLOW_THREADS;
+		sched_yield();
+		Py_END_ALLOW_THREADS;
+	}
+}
+
 /* With a descriptor of its own: the gateway keeps the other one. */
 static int
 open_socket(PyObject *self, struct connection *c)
@@ -75,16 +87,20 @@ open_socket(PyObject *self, struct connection *c)
 	int fd = al_socket(c->exchange->req, &unread, &n);
 	int own = fd != -1 ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : -1;
 
+	c->fd = fd;
 	if (own == -1) {
 		refuse(errno);
 		return -1;
 	}
-	c->fd = fd;
 	c->unread = PyBytes_FromStringAndSize(unread, (Py_ssize_t)n);
-	if (c->unread != NULL)
-		return init_socket(self, own);
-	close(own);
-	return -1;
+	if (c->unread == NULL) {
+		close(own);
+		return -1;
+	}
+	c->opener = PyThread_get_thread_ident();
+	int result = init_socket(self, own);
+	c->opener = 0;
+	return result;
 }
 
 /* What begins with an underscore is asked for by those who only look at what it is. */
@@ -102,6 +118,7 @@ get_attribute(PyObject *self, PyObject *name)
 	if (c->exchange != NULL && c->fd == -1 && !is_special(name) &&
 		open_socket(self, c) != 0)
 		return NULL;
+	wait_for_opener(c);
 	return PyObject_GenericGetAttr(self, name);
 }
 
@@ -241,31 +258,42 @@ connection_begin(struct exchange *x)
 	return self;
 }
 
-/* The application has looked at the connection, but answered as usual: it is the
- * gateway's alone again, and as it was. */
-static void
-give_back(PyObject *self, struct connection *c)
+void
+connection_restore(PyObject *self)
 {
-	PyObject *nothing = close_socket(self);
-	int flags = fcntl(c->fd, F_GETFL);
+	const struct connection *c = connection_of(self);
+	int flags = c->fd != -1 ? fcntl(c->fd, F_GETFL) : -1;
 
-	if (nothing == NULL)
-		PyErr_Clear();
-	Py_XDECREF(nothing);
 	if (flags != -1 && (flags & O_NONBLOCK) == 0)
 		(void)fcntl(c->fd, F_SETFL, flags | O_NONBLOCK);
 }
 
-/* From now on it waits as any other socket does, unless the application has said how.
- */
+/* The application has looked at the connection, but answered as usual: it is the
+ * gateway's alone again. */
 static void
-make_patient(PyObject *self)
+give_back(PyObject *self)
+{
+	PyObject *nothing = close_socket(self);
+
+	if (nothing == NULL)
+		PyErr_Clear();
+	Py_XDECREF(nothing);
+	connection_restore(self);
+}
+
+/* From now on it waits as any other socket does, unless the application has said how.
+ * The descriptor first: a thread may be using it. */
+static void
+make_patient(PyObject *self, int fd)
 {
 	PyObject *timeout = PyObject_CallMethod(self, "gettimeout", NULL);
+	int flags = fcntl(fd, F_GETFL);
 
 	if (timeout != NULL && PyFloat_Check(timeout) &&
-		PyFloat_AS_DOUBLE(timeout) == PATIENCE)
+		PyFloat_AS_DOUBLE(timeout) == PATIENCE && flags != -1) {
+		(void)fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
 		Py_XDECREF(PyObject_CallMethod(self, "settimeout", "O", Py_None));
+	}
 	Py_XDECREF(timeout);
 	PyErr_Clear();
 }
@@ -273,8 +301,8 @@ make_patient(PyObject *self)
 static void
 hand_over(PyObject *self, struct connection *c, struct al_request *req)
 {
-	if (c->fd != -1 && !c->closed)
-		make_patient(self);
+	if (!c->closed)
+		make_patient(self, c->fd);
 	c->lease = lease_new(req, c->proc);
 	Py_CLEAR(c->proc);
 	if (c->lease == NULL) {
@@ -291,11 +319,16 @@ connection_end(PyObject *self, bool already_handled)
 	struct connection *c = connection_of(self);
 	struct al_request *req = c->exchange->req;
 
+	/* A thread may have it that has not come to use it yet. */
+	if (already_handled && c->fd == -1 && Py_REFCNT(self) > 1 &&
+		open_socket(self, c) != 0)
+		PyErr_Clear();
+	wait_for_opener(c);
 	c->exchange = NULL;
-	if (already_handled)
+	if (already_handled && c->fd != -1)
 		hand_over(self, c, req);
 	else if (c->fd != -1)
-		give_back(self, c);
+		give_back(self);
 	else if (Py_REFCNT(self) == 1 && spare == NULL) {
 		Py_CLEAR(c->proc);
 		spare = self;
@@ -320,6 +353,9 @@ connection_detach(PyObject *module, PyObject *args)
 			"this is not the environ of a request that goes on");
 		return NULL;
 	}
+	if (connection_of(self)->fd == -1 &&
+		open_socket(self, connection_of(self)) != 0)
+		return NULL;
 	Py_XSETREF(connection_of(self)->proc, Py_NewRef(proc));
 	Py_RETURN_NONE;
 }

@@ -25,6 +25,10 @@ PyTypeObject *connection_type(void);
 /* A new reference to the socket of this exchange, or NULL with an exception. */
 PyObject *connection_begin(struct exchange *x);
 
+/* The gateway is about to write: the descriptor is as it needs it, whatever the
+ * application has made of it. */
+void connection_restore(PyObject *connection);
+
 /* The request ends; takes the reference over. What was opened is closed, unless the
  * connection is the application's from now on. */
 void connection_end(PyObject *connection, bool already_handled);

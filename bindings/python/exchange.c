@@ -128,9 +128,9 @@ part_closed(PyObject *self, void *Py_UNUSED(closure))
  * global interpreter lock is given up for these only: taking it back can cost the time
  * slice of another thread. */
 static bool
-may_wait(const struct exchange *x, size_t n)
+may_wait(const struct exchange *x, size_t n, bool is_first)
 {
-	return al_queued(x->req) > 0 || n >= al_queue_limit() / 2;
+	return n >= al_queue_limit() / 2 || (!is_first && al_queued(x->req) > 0);
 }
 
 static int
@@ -152,6 +152,8 @@ commit(struct exchange *x)
 			"start_response was not called before the body began");
 		return -1;
 	}
+	if (!x->committed)
+		connection_restore(x->connection);
 	x->committed = true;
 	return 0;
 }
@@ -173,6 +175,7 @@ int
 exchange_write(struct exchange *x, PyObject *item, enum sending when)
 {
 	PyThreadState *thread = NULL;
+	bool is_first = !x->committed;
 
 	if (!PyBytes_Check(item)) {
 		PyErr_Format(PyExc_TypeError,
@@ -185,7 +188,7 @@ exchange_write(struct exchange *x, PyObject *item, enum sending when)
 		return 0;
 	if (commit(x) != 0)
 		return -1;
-	if (may_wait(x, (size_t)PyBytes_GET_SIZE(item)))
+	if (may_wait(x, (size_t)PyBytes_GET_SIZE(item), is_first))
 		thread = PyEval_SaveThread();
 	int result = put(x->req, item, when), error = errno;
 	if (thread != NULL)

@@ -4,8 +4,6 @@
 
 #include "bindings/python/log.h"
 
-#pragma weak al_detach
-
 struct lease {
 	struct al_request *req; /* NULL: it was given back */
 	PyObject *proc; /* NULL: there is none, or it is not asked any more */
@@ -117,6 +115,9 @@ static const struct al_proc with_status = {
 
 static const struct al_proc without_status = { .terminate = terminate, .ended = ended };
 
+/* The gateway may cut the connection off, and then it is not to be given back. */
+static const struct al_proc without_proc = { .ended = ended };
+
 /* ---- alicorn.Proc ---- */
 
 static PyObject *
@@ -169,13 +170,13 @@ lease_new(struct al_request *req, PyObject *proc)
 		PyErr_NoMemory();
 		return NULL;
 	}
-	*lease = (struct lease){ .req = req, .holders = 1, .pid = getpid() };
-	if (proc != NULL) {
-		lease->proc = Py_NewRef(proc);
-		lease->follows_status = has_status(proc);
-		lease->holders++;
-		al_detach(req, lease->follows_status ? &with_status : &without_status,
-			lease);
-	}
+	*lease = (struct lease){ .req = req, .holders = 2, .pid = getpid() };
+	lease->proc = Py_XNewRef(proc);
+	lease->follows_status = proc != NULL && has_status(proc);
+	al_detach(req,
+		proc == NULL			? &without_proc
+			: lease->follows_status ? &with_status
+						: &without_status,
+		lease);
 	return lease;
 }

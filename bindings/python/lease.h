@@ -15,7 +15,7 @@ struct lease;
 /* alicorn.Proc, the base class of what supervises a detached connection. */
 extern PyTypeObject proc_type;
 
-/* A lease of the socket's; with a proc the gateway holds it too, and asks that. NULL
+/* Held by the socket and by the gateway, which asks the proc, if there is one. NULL
  * with an exception. */
 struct lease *lease_new(struct al_request *req, PyObject *proc);
 

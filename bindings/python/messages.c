@@ -7,9 +7,6 @@
 #include "bindings/python/log.h"
 #include "gateway/alicorn.h"
 
-#pragma weak al_send
-#pragma weak al_on_message
-
 static PyObject *receiver; /* NULL: nobody listens */
 
 /* A number of 32 bits, or -1 with an exception. */
@@ -75,8 +72,8 @@ receive(void *arg, pid_t from, uint32_t type, const void *data, size_t n, int fd
 	lock_take();
 	PyObject *function = Py_XNewRef(receiver), *nothing = NULL;
 	if (function != NULL) {
-		nothing = PyObject_CallFunction(function, "Iy#il", (unsigned int)type,
-			(const char *)data, (Py_ssize_t)n, fd, (long)from);
+		nothing = PyObject_CallFunction(function, "INil", (unsigned int)type,
+			PyBytes_FromStringAndSize(data, (Py_ssize_t)n), fd, (long)from);
 		if (nothing == NULL)
 			log_exception(NULL);
 	}

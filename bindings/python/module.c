@@ -12,9 +12,6 @@
 #include "bindings/python/messages.h"
 #include "gateway/alicorn.h"
 
-#pragma weak al_generation
-#pragma weak al_busy_workers
-
 PyObject *pause_iteration;
 
 /* ---- alicorn.worker ---- */
