@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "gateway/logger/logger_lock.h"
 #include "gateway/logger/syslog.h"
 
 enum { LOG_LINE = 8192, LOG_ESCAPE = 4 };
@@ -43,9 +44,11 @@ open_file(const char *name)
 void
 log_use(int opened)
 {
+	logger_lock();
 	if (fd != STDERR_FILENO)
 		close(fd);
 	fd = opened;
+	logger_unlock();
 }
 
 const char *
@@ -188,12 +191,14 @@ log_vline(enum log_level level, const char *format, va_list args)
 	size_t n =
 		prefix + write_escaped(line + prefix, sizeof(line) - 1 - prefix, text);
 	line[n++] = '\n';
+	logger_lock();
 	bool taken = write_line(fd, line, n);
 	if (mirror != -1 && level <= LOG_LEVEL_WARNING)
 		write_line(mirror, line, n);
 	syslog_send(SYSLOG_ERROR_LOG, levels[level].severity,
 		slice_of(line + prefix, n - 1 - prefix));
 	note_loss(taken);
+	logger_unlock();
 	errno = saved;
 }
 

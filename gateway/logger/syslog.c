@@ -10,6 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "gateway/logger/logger_lock.h"
 #include "gateway/logger/wall.h"
 
 enum {
@@ -213,14 +214,13 @@ send_line(struct iovec *parts, size_t n)
 		close_socket();
 }
 
-void
-syslog_send(enum syslog_log log, enum syslog_severity severity, struct slice text)
+static void
+send_text(enum syslog_log log, enum syslog_severity severity, struct slice text)
 {
-	const struct wall *w;
+	const struct wall *w = wall_now();
 	char when[16], head[HEAD_BYTES];
-	int saved = errno;
 
-	if (!target.enabled || !has_socket((w = wall_now())->at))
+	if (!has_socket(w->at))
 		return;
 	struct syslog_head parts = {
 		.facility = target.facility,
@@ -236,5 +236,17 @@ syslog_send(enum syslog_log log, enum syslog_severity severity, struct slice tex
 		{ (void *)"\n", target.type == SOCK_STREAM },
 	};
 	send_line(line, sizeof(line) / sizeof(line[0]));
+}
+
+void
+syslog_send(enum syslog_log log, enum syslog_severity severity, struct slice text)
+{
+	int saved = errno;
+
+	if (!target.enabled)
+		return;
+	logger_lock();
+	send_text(log, severity, text);
+	logger_unlock();
 	errno = saved;
 }

@@ -7,7 +7,7 @@ enum { DAY_SECONDS = 86400, FIRST_YEAR = 1970 };
 static const char months[][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul",
 	"Aug", "Sep", "Oct", "Nov", "Dec" };
 
-static struct wall now;
+static _Thread_local struct wall now;
 static bool zone_is_kept;
 
 static bool

@@ -230,7 +230,7 @@ lines(struct al_request *req)
 static int
 big(struct al_request *req)
 {
-	static char piece[65536];
+	static _Thread_local char piece[65536];
 	long long left = number(req, "bytes", 0);
 
 	if (start_length(req, number(req, "length", 0) != 0 ? left : -1) == -1)
