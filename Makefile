@@ -75,6 +75,10 @@ BINDINGS := c cgi fastcgi $(if $(PYTHON_LIBS),python) $(if $(LUA_LIBS),lua) \
 BINDING_FILES := $(BINDINGS:%=$(BUILD)/%.so)
 DEMO_FILES := $(patsubst conf.d/demo/%.c,$(BUILD)/apps/%.so,$(wildcard conf.d/demo/*.c))
 EXAMPLES := $(addprefix $(BUILD)/examples/imsg/,sender receiver)
+# Applications: a file each, and in websocket/ what both are made of.
+EXAMPLE_APPS := $(addprefix $(BUILD)/examples/,websocket/echo.so websocket/chat.so \
+	events/events.so)
+WEBSOCKET := $(filter-out %/echo.o %/chat.o,$(call objects,examples/websocket))
 TEST_FILES := $(patsubst tests/apps/%.c,$(BUILD)/apps/%.so,$(wildcard tests/apps/*.c))
 
 Q = $(if $(V),,@)
@@ -134,9 +138,14 @@ $(EXAMPLES): %: %.o $(BUILD)/examples/imsg/talk.o \
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(OWN_CFLAGS) $(LDFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(LDLIBS)
 
+$(BUILD)/examples/websocket/%.o $(BUILD)/examples/events/%.o: OWN_CPPFLAGS += -Igateway
+$(filter %/echo.so %/chat.so,$(EXAMPLE_APPS)): $(WEBSOCKET)
+$(EXAMPLE_APPS): %.so: %.o
+	$(call LINK_BINDING)
+
 $(BUILD)/unit: $(UNIT_TESTS) $(filter-out $(BUILD)/gateway/main.o,$(GATEWAY)) \
 		$(BUILD)/bindings/cgi/head.o \
-		$(PROTOCOLS) $(LLHTTP_OBJECTS)
+		$(filter-out %/hub.o %/peer.o,$(WEBSOCKET)) $(PROTOCOLS) $(LLHTTP_OBJECTS)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(OWN_CFLAGS) $(LDFLAGS) $(OWN_LDFLAGS) -rdynamic -o $@ $^ \
 		$$(pkg-config --libs check) $(CONFIG_LIBS) $(LLHTTP_LIBS) -ldl $(LDLIBS)
@@ -187,7 +196,7 @@ test check-unit check-e2e:
 	$(AGAIN) test-files
 	@ALICORN=$(BUILD)/alicorn SANITIZE=$(SANITIZE) tests/run $(patsubst check-%,%,$(@:test=))
 
-test-files: all $(BUILD)/unit $(TEST_FILES) $(EXAMPLES)
+test-files: all $(BUILD)/unit $(TEST_FILES) $(EXAMPLES) $(EXAMPLE_APPS)
 
 fuzz:
 	$(DEPS) build clang
