@@ -42,10 +42,15 @@ def chunked(b, path, body, kind):
         b.note("POST", path, c.response("POST"))
 
 
+# One client, and as many at the same time as there are threads.
+clients = pytest.mark.parametrize("clients", [1, 4])
+
+
 # ---- Frameworks --------------------------------------------------------------------------
 
 
-def test_flask(twins):  # noqa: F811
+@clients
+def test_flask(twins, clients):  # noqa: F811
     pytest.importorskip("flask")
 
     def script(b, folder):
@@ -70,7 +75,7 @@ def test_flask(twins):  # noqa: F811
         assert b.ask("/fail").status == 500
         chunked(b, "/upload", multipart({}, FILES), FORM_DATA)
 
-    twins.compare("flask_app:app", script, faults=1, vague=[
+    twins.compare("flask_app:app", script, faults=1, clients=clients, vague=[
         r"session=[^;]*", r"expires=[^;]*", r'"content_length": *\w+'])
 
 
@@ -125,7 +130,8 @@ def test_django_admin(twins, django_database):  # noqa: F811
                r"\w+\.? \d+, 2\d\d\d[^<]*"])
 
 
-def test_bottle(twins):  # noqa: F811
+@clients
+def test_bottle(twins, clients):  # noqa: F811
     pytest.importorskip("bottle")
 
     def script(b, folder):
@@ -145,10 +151,12 @@ def test_bottle(twins):  # noqa: F811
         assert b.ask("/auth", fields=basic("ann", "secret")).text == "ann"
         assert b.ask("/fail").status == 500
 
-    twins.compare("bottle_app:application", script, faults=1, vague=[r'count="?[^;]*'])
+    twins.compare("bottle_app:application", script, faults=1, clients=clients,
+                  vague=[r'count="?[^;]*'])
 
 
-def test_pyramid(twins):  # noqa: F811
+@clients
+def test_pyramid(twins, clients):  # noqa: F811
     pytest.importorskip("pyramid")
 
     def script(b, folder):
@@ -164,7 +172,7 @@ def test_pyramid(twins):  # noqa: F811
         b.ask("/file", fields=[("Range", "bytes=10-19")])
         chunked(b, "/upload", multipart({}, FILES), FORM_DATA)
 
-    twins.compare("pyramid_app:application", script, vague=[r"session=[^;]*"])
+    twins.compare("pyramid_app:application", script, clients=clients, vague=[r"session=[^;]*"])
 
 
 def test_falcon(twins):  # noqa: F811

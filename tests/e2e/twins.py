@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlencode
 
 import pytest
@@ -110,12 +111,12 @@ class Twins:
         self.server, self.folder, self.running = server, folder, []
 
     def compare(self, application, script, prepare=None, env=None, vague=(), faults=0,
-                validated=True):
+                clients=1):
         """script(browser, folder) is what a client does; each server has a folder of its
         own, which is $DATA, and prepare(folder) fills it. faults: how many exceptions the
-        script provokes."""
-        diaries, target = {}, "validated" if validated else application
-        for make in self.alicorn, self.gunicorn:
+        script provokes. More clients do all the same at the same time, in threads."""
+        diaries = []
+        for make, n in (self.gunicorn, 1), (self.alicorn, clients):
             data = self.folder / make.__name__
             data.mkdir()
             extra = {"APPLICATION": application, "DATA": str(data),
@@ -123,24 +124,27 @@ class Twins:
                      **{k: v.replace("DATA", str(data)) for k, v in (env or {}).items()}}
             if prepare:
                 prepare(data)
-            s = make(target, extra)
-            browser = Browser(s.address, vague)
-            script(browser, data)
-            browser.leave()
+            s = make("validated", extra, n)
+            browsers = [Browser(s.address, vague) for _ in range(n)]
+            with ThreadPoolExecutor(n) as threads:
+                list(threads.map(lambda browser: script(browser, data), browsers))
             found = len(re.findall("Traceback", s.log()))
-            assert found == faults and "AssertionError" not in s.log(), s.log()
+            assert found == faults * n and "AssertionError" not in s.log(), s.log()
             assert "without being closed" not in s.log(), s.log()
-            diaries[make.__name__] = browser.diary
-        differences = list(difflib.unified_diff(
-            diaries["gunicorn"], diaries["alicorn"], "gunicorn", "alicorn", "", "", 6, ""))
-        assert not differences, "\n".join(line[:1000] for line in differences)
+            for browser in browsers:
+                browser.leave()
+                diaries.append(browser.diary)
+        for diary in diaries[1:]:
+            differences = list(difflib.unified_diff(
+                diaries[0], diary, "gunicorn", "alicorn", "", "", 6, ""))
+            assert not differences, "\n".join(line[:1000] for line in differences)
 
-    def alicorn(self, target, env):
+    def alicorn(self, target, env, threads=1):
         return self.server(env=env, apps={"app": {
             "target": f"python:{target}", "bind": "127.0.0.1:0", "chdir": str(APPS),
-            "keepalive": 60}})
+            "keepalive": 60, "threads": threads}})
 
-    def gunicorn(self, target, env):
+    def gunicorn(self, target, env, _=1):
         s = Gunicorn(self.folder, target, environment(self.folder, env))
         self.running.append(s)
         s.wait()
