@@ -134,6 +134,15 @@ def test_grows_under_load_and_shrinks_when_idle(pool):
     assert "killed" not in s.log()
 
 
+def test_prototype_forks_those_that_are_missing(server):
+    s = server(workers=1, workers_max=3, idle_timeout=1, preload_app=True)
+    s.is_program = False
+    s.wait_workers(1)
+    with Load(s, 6, 200):
+        s.wait_workers(3)
+    s.wait_workers(1)
+
+
 def test_shrinks_below_what_it_began_with(pool):
     s = pool(workers=3, workers_min=1, idle_timeout=1)
     wait_members(s, 1)

@@ -2,6 +2,7 @@
 #include <check.h>
 #include <limits.h>
 
+#include "gateway/arbiter/pool.h"
 #include "gateway/arbiter/scale.h"
 
 /* A play: looks, a second apart, one word each, and what follows from each. */
@@ -125,6 +126,78 @@ START_TEST(bounds_are_kept)
 }
 END_TEST
 
+/* ---- By hand, and from one generation to the next ---- */
+
+static struct pool
+make_pool(unsigned workers, unsigned min, unsigned max)
+{
+	return (struct pool){ .configured = workers,
+		.level = workers,
+		.target = workers,
+		.min = min,
+		.max = max };
+}
+
+START_TEST(level_is_moved_within_its_bounds)
+{
+	struct pool fixed = make_pool(2, 0, 0);
+	struct pool bound = make_pool(2, 2, 3);
+
+	ck_assert(!pool_scales(&fixed) && pool_scales(&bound));
+	ck_assert(pool_scale(&fixed, -1) && !pool_scale(&fixed, -1));
+	ck_assert_uint_eq(fixed.target, 1);
+	ck_assert(!pool_scale(&bound, -1));
+	ck_assert(pool_scale(&bound, +1) && !pool_scale(&bound, +1));
+	ck_assert_uint_eq(bound.target, 3);
+}
+END_TEST
+
+/* The bound that is not set is the level. */
+START_TEST(level_is_a_bound)
+{
+	struct pool grows = make_pool(2, 0, 8), shrinks = make_pool(4, 1, 0);
+
+	grows.target = 6;
+	ck_assert(pool_scale(&grows, +1));
+	ck_assert_uint_eq(grows.target, 7);
+	ck_assert_uint_eq(pool_low(&grows), 3);
+	ck_assert_uint_eq(pool_high(&grows), 8);
+	shrinks.target = 1;
+	ck_assert(pool_scale(&shrinks, -1));
+	ck_assert_uint_eq(shrinks.target, 1);
+	ck_assert_uint_eq(pool_high(&shrinks), 3);
+}
+END_TEST
+
+/* What a pool was, what it is by the new configuration, and what it becomes. */
+static const struct {
+	unsigned workers, min, max, level, target;
+	unsigned new_workers, new_min, new_max, new_level, new_target;
+} heirs[] = {
+	{ 2, 0, 0, 2, 2, 5, 0, 0, 5, 5 },
+	{ 2, 0, 0, 4, 4, 3, 0, 0, 5, 5 }, /* TTIN twice */
+	{ 4, 0, 0, 2, 2, 2, 0, 0, 1, 1 }, /* TTOU twice: never none */
+	{ 2, 1, 8, 2, 6, 2, 1, 8, 2, 6 }, /* it has grown, and does not begin anew */
+	{ 2, 1, 8, 2, 6, 2, 1, 4, 2, 4 },
+	{ 2, 1, 8, 2, 6, 2, 0, 0, 2, 2 }, /* it grows no more */
+	{ 4, 1, 8, 4, 1, 4, 1, 8, 4, 4 }, /* a reload brings all that are configured */
+	{ 2, 0, 0, 6, 6, 2, 2, 4, 4, 4 },
+};
+
+START_TEST(levels_are_inherited)
+{
+	struct pool old = make_pool(heirs[_i].workers, heirs[_i].min, heirs[_i].max);
+	struct pool new =
+		make_pool(heirs[_i].new_workers, heirs[_i].new_min, heirs[_i].new_max);
+
+	old.level = heirs[_i].level;
+	old.target = heirs[_i].target;
+	pool_inherit(&new, &old);
+	ck_assert_uint_eq(new.level, heirs[_i].new_level);
+	ck_assert_uint_eq(new.target, heirs[_i].new_target);
+}
+END_TEST
+
 Suite *scale_suite(void);
 
 Suite *
@@ -137,6 +210,10 @@ scale_suite(void)
 	tcase_add_test(t, those_that_boot_are_waited_for);
 	tcase_add_test(t, nobody_serves);
 	tcase_add_test(t, bounds_are_kept);
+	tcase_add_test(t, level_is_moved_within_its_bounds);
+	tcase_add_test(t, level_is_a_bound);
+	tcase_add_loop_test(
+		t, levels_are_inherited, 0, sizeof(heirs) / sizeof(heirs[0]));
 	suite_add_tcase(s, t);
 	return s;
 }
