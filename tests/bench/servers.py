@@ -18,6 +18,12 @@ def tool(name):
 
 
 NGINX, UWSGI, GUNICORN = tool("nginx"), tool("uwsgi"), tool("gunicorn")
+# Debian's nginx module has a LuaJIT of its own, which cannot be installed beside the one that
+# Alicorn is built with: $NGINX_LUA is a folder in which its packages were unpacked.
+NGINX_LUA = Path(os.environ.get("NGINX_LUA", "/"))
+NGINX_LUA_MODULES = [NGINX_LUA / "usr/lib/nginx/modules" / name
+                     for name in ("ndk_http_module.so", "ngx_http_lua_module.so")]
+UWSGI_LUA = (sorted(glob.glob("/usr/lib/uwsgi/plugins/lua*_plugin.so")) or [None])[-1]
 FPM = (sorted(glob.glob("/usr/sbin/php-fpm*")) or [None])[-1]
 
 
@@ -79,12 +85,13 @@ applications: {{ hello: {{ target = "{target}"; bind = "127.0.0.1:{port}"; {sett
     return start(name, folder, [program, "-c", config], port, needs)
 
 
-def nginx(name, folder, location, needs=()):
+def nginx(name, folder, location, needs=(), main="", http="", launcher=()):
     port = free_port()
     config = folder / f"{name.replace(' ', '-')}.nginx"
     temporary = "\n".join(f"{kind}_temp_path {folder}/{kind};" for kind in
                           ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
     config.write_text(f"""
+{main}
 {"user root root;" if os.getuid() == 0 else ""}
 daemon off;
 worker_processes {WORKERS};
@@ -93,6 +100,7 @@ error_log stderr crit;
 events {{ worker_connections 1024; }}
 http {{
 	access_log off;
+	{http}
 	keepalive_requests 1000000000;
 	keepalive_timeout 60;
 	{temporary}
@@ -102,7 +110,7 @@ http {{
 	}}
 }}
 """)
-    return start(name, folder, [NGINX, "-e", "stderr", "-c", config], port, needs)
+    return start(name, folder, [*launcher, NGINX, "-e", "stderr", "-c", config], port, needs)
 
 
 def gunicorn(name, folder, *arguments):
@@ -112,15 +120,34 @@ def gunicorn(name, folder, *arguments):
         "--log-level", "warning", "--chdir", HERE, *arguments, "hello:application"], port)
 
 
-UWSGI_ARGUMENTS = ["--plugin", "python3", "--master", "--processes", WORKERS,
-                   "--disable-logging", "--die-on-term", "--need-app", "--chdir", HERE, "--module",
-                   "hello:application"]
+def nginx_lua(name, folder):
+    location = """default_type text/plain; content_by_lua_block {
+        local body = "Hello, World!\\n"
+        ngx.header["Content-Length"] = #body
+        ngx.print(body)
+    }"""
+    return nginx(name, folder, location,
+                 main="".join(f"load_module {module};" for module in NGINX_LUA_MODULES),
+                 http=f'lua_package_path "{NGINX_LUA}/usr/share/lua/5.1/?.lua;;";',
+                 launcher=["env", f"LD_LIBRARY_PATH={NGINX_LUA}/usr/lib/x86_64-linux-gnu"])
+
+
+UWSGI_COMMON = ["--master", "--processes", WORKERS, "--disable-logging", "--die-on-term"]
+UWSGI_ARGUMENTS = ["--plugin", "python3", *UWSGI_COMMON, "--need-app", "--chdir", HERE,
+                   "--module", "hello:application"]
 
 
 def uwsgi(name, folder):
     port = free_port()
     return start(name, folder,
                  [UWSGI, "--http-socket", f"127.0.0.1:{port}", *UWSGI_ARGUMENTS], port)
+
+
+def uwsgi_lua(name, folder):
+    port = free_port()
+    return start(name, folder, [
+        UWSGI, "--plugin", UWSGI_LUA, *UWSGI_COMMON, "--http-socket", f"127.0.0.1:{port}",
+        "--http-socket-modifier1", 6, "--lua", HERE / "hello.lua"], port)
 
 
 def uwsgi_socket(name, folder):
@@ -181,8 +208,17 @@ def php_hello(begin, folder, program):
           f"fastcgi_pass unix:{folder}/fpm.sock;", [fpm])
 
 
+def lua_hello(begin, folder, program):
+    for kind, label in ("lua", "Lua 5.4"), ("luajit", "LuaJIT"):
+        begin((program.parent / f"{kind}.so").exists(), alicorn, f"alicorn, {label}", folder,
+              program, f"{kind}:{HERE}/hello.lua")
+    begin(NGINX and NGINX_LUA_MODULES[1].exists(), nginx_lua, "nginx, lua module", folder)
+    begin(UWSGI and UWSGI_LUA, uwsgi_lua, "uwsgi, Lua", folder)
+
+
 GROUPS = {
     "A fixed reply": fixed_reply,
     "Python, hello": python_hello,
     "PHP, hello": php_hello,
+    "Lua, hello": lua_hello,
 }
