@@ -214,25 +214,13 @@ check_open(const struct al_request *req)
 	return req->started && !req->complete && !req->conn->broken ? 0 : -1;
 }
 
-int
-al_start(struct al_request *req, const char *status, const struct al_header *headers,
+/* False: one of them is not what a response may have. */
+static bool
+describe(struct http1_response *r, const char *status, const struct al_header *headers,
 	size_t n)
 {
-	struct http1_response *r = &req->response;
-	int bad;
+	int bad = http1_response_status(r, slice_str(status));
 
-	if (req->begun) {
-		errno = EALREADY;
-		return -1;
-	}
-	/* The reason phrase is used when the head is made, the caller's text may be
-	 * gone by then. */
-	status = arena_strz(&req->arena, slice_str(status));
-	if (status == NULL) {
-		errno = ENOMEM;
-		return -1;
-	}
-	bad = http1_response_status(r, slice_str(status));
 	for (size_t i = 0; i < n && bad == 0; i++) {
 		const struct al_header *h = &headers[i];
 		bad = http1_response_field(r,
@@ -241,15 +229,41 @@ al_start(struct al_request *req, const char *status, const struct al_header *hea
 			slice_of(h->value,
 				h->value_len != 0 ? h->value_len : strlen(h->value)));
 	}
-	req->started = bad == 0;
+	return bad == 0;
+}
+
+static int
+start(struct al_request *req, const char *status, const struct al_header *headers,
+	size_t n)
+{
+	errno = EALREADY;
+	if (req->begun)
+		return -1;
+	/* The reason phrase is used when the head is made, the caller's text may be
+	 * gone by then. */
+	status = arena_strz(&req->arena, slice_str(status));
+	errno = ENOMEM;
+	if (status == NULL)
+		return -1;
+	req->started = describe(&req->response, status, headers, n);
 	req->body_length = 0;
 	buffer_reset(&req->gathered);
-	if (bad == 0)
+	if (req->started)
 		return 0;
 	al_log(req, AL_LOG_ERROR, "the application's response is refused: %s",
-		r->error);
+		req->response.error);
 	errno = EINVAL;
 	return -1;
+}
+
+int
+al_start(struct al_request *req, const char *status, const struct al_header *headers,
+	size_t n)
+{
+	lock_take();
+	int result = start(req, status, headers, n);
+	lock_give();
+	return result;
 }
 
 static int
