@@ -138,7 +138,8 @@ $(EXAMPLES): %: %.o $(BUILD)/examples/imsg/talk.o \
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(OWN_CFLAGS) $(LDFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(LDLIBS)
 
-$(BUILD)/examples/websocket/%.o $(BUILD)/examples/events/%.o: OWN_CPPFLAGS += -Igateway
+$(BUILD)/examples/websocket/%.o $(BUILD)/examples/events/%.o \
+	$(BUILD)/tests/unit/test_websocket.o: OWN_CPPFLAGS += -Igateway
 $(filter %/echo.so %/chat.so,$(EXAMPLE_APPS)): $(WEBSOCKET)
 $(EXAMPLE_APPS): %.so: %.o
 	$(call LINK_BINDING)
