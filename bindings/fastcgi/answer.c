@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "bindings/fastcgi/exchange.h"
@@ -96,22 +95,22 @@ start_file(struct exchange *x, const struct cgi_head *head,
 	const struct http1_field *order)
 {
 	struct al_header headers[FIELDS_MAX + 1];
-	int fd = sendfile_open(x->app, order);
 	char length[24];
-	struct stat st;
+	off_t size;
+	int fd = sendfile_open(x->app, order, &size);
 
-	if (fd == -1 || fstat(fd, &st) != 0) {
+	if (fd == -1) {
 		exchange_fail(x, 502, "%" SLICE_FMT ": %" SLICE_FMT ": %s",
 			SLICE_ARG(order->name), SLICE_ARG(order->value),
 			strerror(errno));
 		return;
 	}
 	size_t n = copy_fields(headers, head, true);
-	snprintf(length, sizeof(length), "%lld", (long long)st.st_size);
+	snprintf(length, sizeof(length), "%lld", (long long)size);
 	headers[n++] = (struct al_header){ .name = "Content-Length", .value = length };
 	start(x, head, headers, n);
 	x->discards = true;
-	if (x->state == EXCHANGE_BODY && al_sendfile(x->req, fd, 0, st.st_size) != 0)
+	if (x->state == EXCHANGE_BODY && al_sendfile(x->req, fd, 0, size) != 0)
 		exchange_set(x, EXCHANGE_FAILED);
 	close(fd);
 }

@@ -81,8 +81,8 @@ const struct http1_field *sendfile_order(
 
 bool sendfile_is_order(struct slice name);
 
-/* Opens the file that such a field names; -1 and errno when there is no file of that
- * name under the roots. */
-int sendfile_open(const struct app *app, const struct http1_field *order);
+/* Opens the file that such a field names and tells its size; -1 and errno when there is
+ * no file of that name under the roots. */
+int sendfile_open(const struct app *app, const struct http1_field *order, off_t *size);
 
 #endif

@@ -61,7 +61,7 @@ connect_wait(struct exchange *x, bool expired)
 	if (x->tried != 0)
 		exchange_set(x, EXCHANGE_FAILED);
 	else
-		exchange_fail(x, 503, "no address is known");
+		exchange_fail(x, 503, "there is no backend to try");
 	return true;
 }
 
@@ -137,12 +137,24 @@ connected(struct exchange *x)
 	transfer_begin(x);
 }
 
+/* Of ours, not of the backend. */
+static bool
+is_shortage(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOBUFS ||
+		error == ENOMEM || error == ENOSPC || error == EADDRNOTAVAIL;
+}
+
 bool
 connect_begin(struct exchange *x)
 {
 	const struct places *places = &x->link->backend->places;
 
 	int error = link_connect(x->link, &places->items[x->place % places->n]);
+	if (is_shortage(error)) {
+		exchange_fail(x, 503, "cannot connect: %s", strerror(error));
+		return true;
+	}
 	if (error == EAGAIN)
 		return try_later(x);
 	if (error != 0 && error != EINPROGRESS)

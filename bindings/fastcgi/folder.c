@@ -18,7 +18,8 @@ folder_open(struct folder *f, const char *path, struct arena *memory)
 	if (realpath(path, real) == NULL)
 		return "no such folder";
 	f->path = arena_strz(memory, slice_str(real));
-	if (f->path == NULL)
+	f->named = arena_strz(memory, slice_str(path));
+	if (f->path == NULL || f->named == NULL)
 		return "out of memory";
 	f->fd = open(real, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	return f->fd != -1 ? NULL : "not a folder";
@@ -32,16 +33,24 @@ folder_close(struct folder *f)
 	*f = (struct folder)FOLDER_CLOSED;
 }
 
-const char *
-folder_rest(const struct folder *f, const char *path)
+static const char *
+behind(const char *path, const char *folder)
 {
-	size_t len = strlen(f->path);
+	size_t len = strlen(folder);
 
-	if (strncmp(path, f->path, len) != 0)
+	if (strncmp(path, folder, len) != 0)
 		return NULL;
 	if (path[len] == '/')
 		return path + len + 1;
-	return f->path[len - 1] == '/' ? path + len : NULL;
+	return folder[len - 1] == '/' ? path + len : NULL;
+}
+
+const char *
+folder_rest(const struct folder *f, const char *path)
+{
+	const char *rest = behind(path, f->path);
+
+	return rest != NULL ? rest : behind(path, f->named);
 }
 
 /* Without the system call: follows the links, then looks where they led. */
@@ -57,7 +66,7 @@ open_compared(const struct folder *f, const char *path, int flags)
 	}
 	if (realpath(joined, real) == NULL)
 		return -1;
-	if (strcmp(real, f->path) != 0 && folder_rest(f, real) == NULL) {
+	if (strcmp(real, f->path) != 0 && behind(real, f->path) == NULL) {
 		errno = EXDEV;
 		return -1;
 	}

@@ -10,20 +10,20 @@
 
 struct folder {
 	const char *path; /* without links; NULL: there is none */
+	const char *named; /* as it was given */
 	int fd;
 };
 
-#define FOLDER_CLOSED \
-	{ \
-		.fd = -1 \
-	}
+/* clang-format off */
+#define FOLDER_CLOSED { .fd = -1 }
+/* clang-format on */
 
-/* Returns NULL, or what is wrong with the path; the text lives in the arena. */
+/* Returns NULL, or what is wrong with the path; texts live in the arena. */
 const char *folder_open(struct folder *f, const char *path, struct arena *memory);
 void folder_close(struct folder *f);
 
-/* Where the part of a path without links begins that is under the folder; NULL: it is
- * not under it. */
+/* Where the part of a path begins that is under the folder, by either of its names;
+ * NULL: it is not under it. Only the texts are compared. */
 const char *folder_rest(const struct folder *f, const char *path);
 
 /* Opens what a relative path names; -1 and errno, also when it is not under the folder.

@@ -7,7 +7,6 @@
 
 /* ---- Life ---- */
 
-/* Settings are checked where they are read; these are never NULL. */
 static unsigned
 number(const char *setting)
 {
@@ -16,30 +15,26 @@ number(const char *setting)
 	return text != NULL ? (unsigned)strtoul(text, NULL, 10) : 0;
 }
 
+static unsigned
+milliseconds(const char *setting)
+{
+	return number(setting) * 1000;
+}
+
 static void
 load_limits(struct pool *p, bool managed)
 {
-	static const struct {
-		const char *setting;
-		size_t at;
-	} times[] = {
-		{ "fcgi_queue_timeout", offsetof(struct pool, queue_ms) },
-		{ "fcgi_connect_timeout", offsetof(struct pool, connect_ms) },
-		{ "fcgi_send_timeout", offsetof(struct pool, send_ms) },
-		{ "fcgi_read_timeout", offsetof(struct pool, read_ms) },
-		{ "fcgi_fail_timeout", offsetof(struct pool, fail_ms) },
-		{ "fcgi_resolve", offsetof(struct pool, resolve_ms) },
-	};
-
-	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
-		unsigned ms = number(times[i].setting) * 1000;
-		memcpy((char *)p + times[i].at, &ms, sizeof(ms));
-	}
 	p->max_links = number("fcgi_connections");
 	p->max_waiting = number("fcgi_queue");
 	/* Programs share one socket, and an idle link would hold one of them that
 	 * others wait for, or that is told to stop. */
 	p->max_idle = managed ? 0 : number("fcgi_keepalive");
+	p->queue_ms = milliseconds("fcgi_queue_timeout");
+	p->connect_ms = milliseconds("fcgi_connect_timeout");
+	p->send_ms = milliseconds("fcgi_send_timeout");
+	p->read_ms = milliseconds("fcgi_read_timeout");
+	p->fail_ms = milliseconds("fcgi_fail_timeout");
+	p->resolve_ms = milliseconds("fcgi_resolve");
 }
 
 static const char *

@@ -116,20 +116,24 @@ copy_path(char path[PATH_MAX], struct slice value)
 
 /* A FIFO must not make us wait for its writer, nor a device for anything. */
 static int
-open_regular(const struct folder *root, const char *path)
+open_regular(const struct folder *root, const char *path, off_t *size)
 {
-	struct stat st;
+	struct stat st = { 0 };
 	int fd = folder_open_file(root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
 
-	if (fd == -1 || (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)))
+	if (fd == -1)
+		return -1;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
+		*size = st.st_size;
 		return fd;
+	}
 	close(fd);
 	errno = EISDIR;
 	return -1;
 }
 
 int
-sendfile_open(const struct app *app, const struct http1_field *order)
+sendfile_open(const struct app *app, const struct http1_field *order, off_t *size)
 {
 	char path[PATH_MAX];
 	bool is_uri = find_order(order->name)->is_uri;
@@ -143,7 +147,7 @@ sendfile_open(const struct app *app, const struct http1_field *order)
 		const char *rest = folder_rest(root, path);
 		if (rest == NULL)
 			rest = path;
-		fd = open_regular(root, rest + strspn(rest, "/"));
+		fd = open_regular(root, rest + strspn(rest, "/"), size);
 	}
 	return fd;
 }

@@ -28,9 +28,8 @@ transfer_begin(struct exchange *x)
 
 /* ---- Sending ---- */
 
-/* Part of the body, from memory or from its file; returns their number, or -1 and
- * errno.
- */
+/* The next n bytes of the body, from memory or from its file; returns how many there
+ * were, or -1 and errno. */
 static ssize_t
 read_body(struct exchange *x, char *room, size_t n)
 {
@@ -184,11 +183,17 @@ fail_expired(struct exchange *x)
 			p->send_ms / 1000);
 }
 
+static unsigned
+wait_ms(const struct exchange *x)
+{
+	if (x->yielding)
+		return TURN_MS;
+	return is_sent(x) ? x->app->pool.read_ms : x->app->pool.send_ms;
+}
+
 bool
 transfer_step(struct exchange *x, bool expired)
 {
-	const struct pool *p = &x->app->pool;
-
 	if (expired && !x->paused && !x->yielding) {
 		fail_expired(x);
 		return true;
@@ -198,9 +203,6 @@ transfer_step(struct exchange *x, bool expired)
 	if (!is_transferring(x))
 		return true;
 	x->yielding = x->link->readable && !x->paused;
-	al_timer_reset(x->timer,
-		x->yielding	     ? TURN_MS
-			: is_sent(x) ? p->read_ms
-				     : p->send_ms);
+	al_timer_reset(x->timer, wait_ms(x));
 	return false;
 }
