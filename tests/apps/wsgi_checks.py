@@ -218,6 +218,28 @@ def reads(environ, start_response):
 
 
 @path
+def streams(environ, start_response):
+    """The input as the classes of io take it; what files answer beside that."""
+    source, log = environ["wsgi.input"], environ["wsgi.errors"]
+    told = [source.readable(), source.writable(), source.seekable(), source.closed,
+            log.readable(), log.writable(), log.isatty(), log.closed, log.encoding]
+    try:
+        fd = source.fileno()
+        told.append(hashlib.sha256(os.pread(fd, 1 << 30, 0)).hexdigest())
+    except io.UnsupportedOperation as e:
+        told.append("in memory")
+    room = bytearray(3)
+    told.append([source.readinto(room), room.decode()])
+    told.append(sum(1 for _ in io.TextIOWrapper(source, "latin-1")))
+    told.append(source.closed)
+    try:
+        source.read()
+    except ValueError as e:
+        told.append("closed" in str(e))
+    return reply(start_response, json.dumps(told))
+
+
+@path
 def digest_by_parts(environ, start_response):
     body = b"".join(iter(lambda: environ["wsgi.input"].read(1000), b""))
     environ["wsgi.errors"].write("digested\n")
@@ -546,6 +568,12 @@ def ticks(environ, start_response):
     if not TICKS[0]:
         threading.Thread(target=tick, daemon=True).start()
     return reply(start_response, TICKS[0])
+
+
+@path
+def prints(environ, start_response):
+    print("printed", "in", "parts")
+    return reply(start_response, "printed")
 
 
 @path

@@ -3,6 +3,7 @@ interpreter, and two frameworks. The applications are in tests/apps."""
 
 import hashlib
 import json
+import random
 import re
 import signal
 import subprocess
@@ -21,11 +22,12 @@ pytestmark = pytest.mark.skipif(not (ALICORN.parent / "python.so").exists(),
                                 reason="python3-dev is not installed")
 
 
-def python(server, target="wsgi_checks", env=None, **settings):
+def python(server, target="wsgi_checks", env=None, wait=True, **settings):
     """A server with one worker that runs this application of tests/apps."""
     app = {"target": f"python:{target}", "bind": "127.0.0.1:0", "workers": 1,
            "chdir": str(APPS), **settings}
-    return server(apps={"app": app}, env={"PYTHONDONTWRITEBYTECODE": "1", **(env or {})})
+    return server(apps={"app": app}, env={"PYTHONDONTWRITEBYTECODE": "1", **(env or {})},
+                  wait=wait)
 
 
 @pytest.fixture
@@ -150,6 +152,32 @@ def test_ways_to_read_the_body(s, size):
             if how in ("readline", "readlines", "iterate"):
                 assert r.text.split()[0] == str(-(-size // 5000))
         assert c.get("/echo", "POST", body=body).body == body
+
+
+def test_input_and_errors_as_files(s):
+    large = b"abc" + b"line\n" * 40_000
+    for body, file in (b"abc\nd\n", "in memory"), (large, hashlib.sha256(large).hexdigest()):
+        told = json.loads(s.get("/streams", "POST", body=body).body)
+        assert told == [True, False, False, False, False, True, False, False, "utf-8", file,
+                        [3, "abc"], body[3:].count(b"\n"), True, True]
+
+
+def test_headers_of_one_request_never_reach_another(s):
+    names = ["Accept", "Cookie", "Authorization", "Range", "X-Own", "Content-Type", "Referer"]
+    dice = random.Random(7)
+    with s.connect() as c:
+        for i in range(400):
+            fields = [(name, f"{dice.choice([1, 1, 1, i])}" + dice.choice(["", "l" * 300]))
+                      for name in names if dice.random() < 0.5 or i % 40 < 20]
+            body = dice.choice([None, b"x"])
+            env = json.loads(c.get("/environ", dice.choice(["GET", "POST"]),
+                                   fields=fields, body=body).body)
+            sent = {("" if name == "Content-Type" else "HTTP_") + name.upper().replace("-", "_"):
+                    value for name, value in fields}
+            sent["HTTP_HOST"] = "test"
+            if body:
+                sent["CONTENT_LENGTH"] = "1"
+            assert {k: v for k, v in env.items() if k.startswith(("HTTP_", "CONTENT_"))} == sent
 
 
 def test_chunked_and_unread_bodies(s):
@@ -364,6 +392,31 @@ def test_virtual_environment(server, tmp_path):
     told = json.loads(s.get("/process").body)
     assert told["prefix"] == str(tmp_path / "venv")
     assert told["executable"] == str(tmp_path / "venv/bin/python")
+
+
+def test_a_virtual_environment_by_its_setting(server, tmp_path):
+    venv = tmp_path / "venv"
+    subprocess.run(["/usr/bin/python3", "-m", "venv", "--without-pip", venv], check=True)
+    s = python(server, venv=str(venv), preload_app=True)
+    assert json.loads(s.get("/process").body)["prefix"] == str(venv)
+    s.stop()
+    for lacks, told in (("lib", "was not made for Python 3"), ("bin", "there is no program")):
+        (venv / lacks).rename(tmp_path / lacks)
+        s = python(server, venv=str(venv), preload_app=False, wait=False)
+        s.wait_log(f"venv: .*{told}")
+        assert s.wait() not in (0, -signal.SIGSEGV)
+
+
+def test_a_home_that_is_none_is_told(server, tmp_path):
+    s = python(server, env={"PYTHONHOME": str(tmp_path)}, wait=False)
+    s.wait_log("cannot start Python: ")
+    assert s.wait() not in (0, -signal.SIGSEGV)
+
+
+def test_what_is_printed_is_whole_lines_of_the_log(server):
+    s = python(server, capture_output=True)
+    s.get("/prints")
+    s.wait_log(r"(?m)^printed in parts$")
 
 
 def test_atexit_runs_when_the_worker_ends(server, tmp_path):
