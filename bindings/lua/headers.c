@@ -3,14 +3,18 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A number that is no code is for the gateway to refuse. */
+/* A number that is no code is for the gateway to refuse, with all its digits. */
 const char *
 status_text(lua_State *L, int at, char code[STATUS_CODE_ROOM])
 {
 	size_t n;
 
 	if (lua_type(L, at) == LUA_TNUMBER) {
-		snprintf(code, STATUS_CODE_ROOM, "%.14g", lua_tonumber(L, at));
+		lua_Number number = lua_tonumber(L, at);
+		if (number >= 0 && number < 1000 && number == (int)number)
+			snprintf(code, STATUS_CODE_ROOM, "%d", (int)number);
+		else
+			snprintf(code, STATUS_CODE_ROOM, "%.14g", number);
 		return code;
 	}
 	if (lua_type(L, at) != LUA_TSTRING)

@@ -403,7 +403,7 @@ def test_preload(lua, notes):
     s = lua(workers=2, preload_app=True, env=notes.env)
     pids = {int(s.get("/pid").text) for _ in range(20)}
     assert pids <= set(s.workers())
-    assert notes() == ["worker_init"] * 2
+    wait_for(lambda: notes() == ["worker_init"] * 2)
     s.stop()
     assert notes() == ["worker_init"] * 2 + ["worker_exit"] * 2
 
