@@ -33,7 +33,7 @@ answer_init(struct exchange *x)
 	buffer_init(&x->head, HEAD_MAX + ANSWER_INPUT_MAX);
 	x->scanned = 0;
 	x->started = x->dropping = false;
-	x->local = (struct local){ 0 };
+	x->local.uri = NULL;
 }
 
 void

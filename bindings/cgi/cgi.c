@@ -6,6 +6,7 @@
 #include "bindings/cgi/cgi.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -23,6 +24,14 @@ number(const char *option)
 	return text != NULL ? (unsigned)strtoul(text, NULL, 10) : 0;
 }
 
+static unsigned
+milliseconds(const char *option)
+{
+	unsigned seconds = number(option);
+
+	return seconds < UINT_MAX / 1000 ? seconds * 1000 : UINT_MAX;
+}
+
 static bool
 is_true(const char *option)
 {
@@ -36,8 +45,8 @@ is_true(const char *option)
 static void
 load_limits(struct cgi *app)
 {
-	app->timeout_ms = number("timeout") * 1000;
-	app->wait_ms = number("queue_timeout") * 1000;
+	app->timeout_ms = milliseconds("timeout");
+	app->wait_ms = milliseconds("queue_timeout");
 	if (app->timeout_ms != 0 && app->wait_ms >= app->timeout_ms)
 		app->wait_ms = app->timeout_ms - app->timeout_ms / 10;
 	app->processes = number("cgi_processes");

@@ -66,7 +66,7 @@ close_stdout(struct exchange *x)
 	if (x->out != -1)
 		close(x->out);
 	x->out = -1;
-	x->readable = x->yielding = false;
+	x->readable = false;
 }
 
 /* Of a response that failed nobody wants the rest. */
@@ -222,23 +222,25 @@ exchange_refuse(struct al_request *req, const char *status, const char *location
 static void
 follow(struct exchange *x)
 {
+	struct script script;
+
 	x->ask = (struct ask){
 		.path = x->local.path,
 		.query = x->local.query,
 		.uri = x->local.uri,
 		.redirected = true,
 	};
-	x->local.uri = NULL;
 	part_from_program(x, false);
-	const char *refusal =
-		script_find(&x->script, x->app, x->req, &x->ask, &x->memory);
+	answer_release(x);
+	const char *refusal = script_find(&script, x->app, x->req, &x->ask, &x->memory);
 	if (refusal == NULL) {
-		x->nph = script_is_nph(&x->script);
+		x->script = script;
+		x->nph = script_is_nph(&script);
 		exchange_set(x, EXCHANGE_WAITING);
 		al_timer_reset(x->timer, x->app->wait_ms);
 		return;
 	}
-	int result = exchange_refuse(x->req, refusal, x->script.location);
+	int result = exchange_refuse(x->req, refusal, script.location);
 	exchange_set(x, result == AL_DONE ? EXCHANGE_DONE : EXCHANGE_FAILED);
 }
 
@@ -279,8 +281,7 @@ receive(struct exchange *x)
 	}
 	if (x->state == EXCHANGE_BODY && reads > 0 && al_flush(x->req) != 0)
 		exchange_set(x, EXCHANGE_FAILED);
-	x->yielding = x->readable && !x->paused;
-	if (x->yielding)
+	if (x->readable && !x->paused)
 		al_timer_reset(x->timer, TURN_MS);
 	return x->state != EXCHANGE_HEAD && x->state != EXCHANGE_BODY;
 }

@@ -40,7 +40,6 @@ struct exchange {
 	struct al_timer *timer;
 	bool readable; /* as far as is known */
 	bool paused; /* not reading until the client has taken more */
-	bool yielding; /* not reading until others had their turn */
 
 	bool nph; /* the response is a whole one */
 	struct buffer head; /* of the response, as far as it came */

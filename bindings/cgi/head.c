@@ -74,10 +74,15 @@ head_is_local(struct local *local, const struct cgi_head *head, const char *moun
 	if (uri == NULL || path == NULL)
 		return false;
 	path[cgi_decode_path(path, slice_of(to.ptr, len))] = '\0';
-	local->uri = uri;
-	local->path = behind_mount(path, mount);
-	local->query = mark != NULL ? uri + len + 1 : "";
-	return local->path != NULL;
+	const char *below = behind_mount(path, mount);
+	if (below == NULL)
+		return false;
+	*local = (struct local){
+		.uri = uri,
+		.path = below,
+		.query = mark != NULL ? uri + len + 1 : "",
+	};
+	return true;
 }
 
 struct slice

@@ -21,9 +21,9 @@ struct local {
 };
 
 /*
- * True when the head is a local redirect to a path below the mount; texts live in the
- * arena. All else that has a Location goes to the client: with a status of its own,
- * with a fragment, and what only looks like a path ("//host/").
+ * True, and local is set, when the head is a local redirect to a path below the mount;
+ * texts live in the arena. All else that has a Location goes to the client: with a
+ * status of its own, with a fragment, and what only looks like a path ("//host/").
  */
 bool head_is_local(struct local *local, const struct cgi_head *head, const char *mount,
 	struct arena *memory);

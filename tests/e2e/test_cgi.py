@@ -407,6 +407,26 @@ def test_local_redirect(cgi):
     assert env["HTTP_X_ONE"] == "1"
 
 
+def test_local_redirect_below_a_mount(cgi):
+    s = cgi({"in.cgi": printing("Location: /m/show.cgi/x\n\n"), "show.cgi": ENV,
+             "out.cgi": "#!/bin/sh\nprintf 'Location: /show.cgi\\n\\nbo'\nsleep 0.2\nprintf dy\n"})
+    mount = [("SCRIPT_NAME", "/m")]
+    env = environ(s.get("/m/in.cgi", fields=mount))
+    assert (env["SCRIPT_NAME"], env["PATH_INFO"]) == ("/m/show.cgi", "/x")
+    assert env["REQUEST_URI"] == "/m/show.cgi/x"
+    r = s.get("/m/out.cgi", fields=mount)  # that is another application's
+    assert (r.status, r.field("Location"), r.body) == (302, "/show.cgi", b"body")
+
+
+def test_local_redirect_whose_head_comes_in_pieces(cgi):
+    s = cgi({"slow.cgi": PERL + 'for (split //, "Location: /a.cgi\\n\\n") { print; '
+             "select(undef, undef, undef, 0.002); }", "a.cgi": HELLO,
+             "nowhere.cgi": PERL + 'print "Location: /no"; '
+             'select(undef, undef, undef, 0.1); print "thing\\n\\n";'})
+    assert s.get("/slow.cgi").body == b"hello\n"
+    assert s.get("/nowhere.cgi").status == 404
+
+
 def test_local_redirects_that_lead_nowhere(cgi, tmp_path):
     s = cgi({"nowhere.cgi": printing("Location: /nothing\n\n"),
              "up.cgi": printing("Location: /../up.cgi\n\n"),

@@ -44,10 +44,11 @@ START_TEST(redirect)
 		.location = slice_str(row->location),
 	};
 	struct arena memory = { 0 };
-	struct local local;
+	struct local local = { 0 };
 	bool is_local = head_is_local(&local, &head, row->mount, &memory);
 
 	ck_assert_msg(is_local == (row->path != NULL), "%s", row->location);
+	ck_assert((local.uri != NULL) == is_local);
 	if (is_local) {
 		ck_assert_str_eq(local.uri, row->location);
 		ck_assert_str_eq(local.path, row->path);
