@@ -340,17 +340,17 @@ connection_end(PyObject *self, bool already_handled)
 PyObject *
 connection_detach(PyObject *module, PyObject *args)
 {
-	PyObject *environ, *proc;
+	PyObject *variables, *proc;
 
 	(void)module;
 	if (!PyArg_ParseTuple(
-		    args, "O!O!:detach", &PyDict_Type, &environ, &proc_type, &proc))
+		    args, "O!O!:detach", &PyDict_Type, &variables, &proc_type, &proc))
 		return NULL;
-	PyObject *self = PyDict_GetItemString(environ, "alicorn.socket");
+	PyObject *self = PyDict_GetItemString(variables, "alicorn.socket");
 	if (self == NULL || !Py_IS_TYPE(self, type) ||
 		connection_of(self)->exchange == NULL) {
 		PyErr_SetString(PyExc_ValueError,
-			"this is not the environ of a request that goes on");
+			"this is not the variables of a request that goes on");
 		return NULL;
 	}
 	if (connection_of(self)->fd == -1 &&

@@ -156,7 +156,9 @@ add_members(PyObject *module)
 		PyModule_AddObjectRef(module, "PauseIteration", pause_iteration) != 0 ||
 		PyModule_AddObjectRef(module, "worker", &worker) != 0 ||
 		PyModule_AddType(module, &proc_type) != 0 ||
-		PyModule_AddType(module, connection_type()) != 0)
+		PyModule_AddType(module, connection_type()) != 0 ||
+		PyModule_AddType(module, &worker_type) != 0 ||
+		PyModule_AddType(module, Py_TYPE(&already_handled)) != 0)
 		return -1;
 	if (PyModule_AddIntConstant(module, "POOL", AL_TO_POOL) != 0 ||
 		PyModule_AddIntConstant(module, "ARBITER", AL_TO_ARBITER) != 0)

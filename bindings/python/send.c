@@ -80,9 +80,19 @@ send_result(struct exchange *x, PyObject *result)
 int
 close_result(PyObject *result)
 {
-	if (is_at_hand(result) || !PyObject_HasAttrString(result, "close"))
+	static PyObject *name;
+
+	if (is_at_hand(result))
 		return 0;
-	PyObject *nothing = PyObject_CallMethod(result, "close", NULL);
+	if (name == NULL && (name = PyUnicode_InternFromString("close")) == NULL)
+		return -1;
+	PyObject *method = PyObject_GetAttr(result, name);
+	if (method == NULL && PyErr_ExceptionMatches(PyExc_AttributeError)) {
+		PyErr_Clear();
+		return 0;
+	}
+	PyObject *nothing = method != NULL ? PyObject_CallNoArgs(method) : NULL;
+	Py_XDECREF(method);
 	Py_XDECREF(nothing);
 	return nothing != NULL ? 0 : -1;
 }

@@ -68,13 +68,17 @@ def worker(query):
                        w.busy_workers, alicorn.version, alicorn.request_id()])
 
 
+def names(query):
+    return " ".join(sorted(name for name in dir(alicorn) if not name.startswith("_")))
+
+
 def together(query):
     """Returns when three requests are in the application at once."""
     BARRIER.wait()
     return threading.current_thread().ident
 
 
-PATHS = {"/" + f.__name__: f for f in (send, send_file, refuse, log, worker, together)}
+PATHS = {"/" + f.__name__: f for f in (send, send_file, refuse, log, worker, names, together)}
 
 
 def application(environ, start_response):

@@ -1,6 +1,7 @@
 """The module alicorn in Python applications: the log, the worker, messages between workers;
 threads; iterating workers."""
 
+import ast
 import json
 import re
 import threading
@@ -35,6 +36,17 @@ def test_worker(server):
     assert told[0] == told[1] >= 1
     assert told[2:6] == ["shop", True, 1, 1]
     assert told[6].startswith("alicorn/") and told[7] in (None, told[7])
+
+
+def test_the_stub_has_its_names(server):
+    names = set()
+    for node in ast.parse((TOP / "bindings/python/alicorn.pyi").read_text()).body:
+        if isinstance(node, (ast.ClassDef, ast.FunctionDef)):
+            names.add(node.name)
+        elif isinstance(node, ast.AnnAssign):
+            names.add(node.target.id)
+    assert python(server).get("/names").text.split() == sorted(
+        name for name in names if not name.startswith("_"))
 
 
 def test_what_is_refused(server):
