@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* An escaped URI is what nginx wants in its field; its path begins at the root. */
+/* nginx wants an escaped URI in its field. */
 static const struct {
 	const char *name;
 	bool is_uri;
@@ -28,11 +28,13 @@ digit(char c)
 	return at != NULL ? (int)((at - digits) % 16) : -1;
 }
 
+/* The path of a URI, decoded once. */
 static void
-unescape(char *text)
+decode(char *text)
 {
 	char *to = text;
 
+	text[strcspn(text, "?")] = '\0';
 	for (; *text != '\0'; text++) {
 		int high = *text == '%' ? digit(text[1]) : -1;
 		int low = high != -1 ? digit(text[2]) : -1;
@@ -61,17 +63,19 @@ open_below(const char *folder, const char *path)
 	return -1;
 }
 
+/* A path is a file's, or one from the folder on. */
 static int
-open_named(const char *path, bool is_uri)
+open_named(const char *path)
 {
 	char joined[PATH_MAX];
 	const char *folder;
-	int fd = -1;
 
 	for (size_t i = 0; (folder = al_option("sendfile_roots", i)) != NULL; i++) {
-		int n = snprintf(joined, sizeof(joined), "%s%s%s", is_uri ? folder : "",
-			is_uri ? "/" : "", path);
-		if (n < (int)sizeof(joined) && (fd = open_below(folder, joined)) != -1)
+		int fd = open_below(folder, path);
+		int n = snprintf(joined, sizeof(joined), "%s/%s", folder, path);
+		if (fd == -1 && n < (int)sizeof(joined))
+			fd = open_below(folder, joined);
+		if (fd != -1)
 			return fd;
 	}
 	return FILE_REFUSED;
@@ -87,9 +91,9 @@ take(struct exchange *x, const struct al_header *field, bool is_uri)
 	sendfile_release(x);
 	x->file = FILE_REFUSED;
 	if (is_uri)
-		unescape(path);
+		decode(path);
 	if (n < (int)sizeof(path))
-		x->file = open_named(path, is_uri);
+		x->file = open_named(path);
 	if (x->file == FILE_REFUSED)
 		al_log(x->req, AL_LOG_ERROR,
 			"%.*s: %s: not a file below sendfile_roots",

@@ -205,7 +205,8 @@ def test_old_copies_are_not_current(php):
 
 @pytest.mark.parametrize("field, file, status", [
     ("X-Sendfile", "{files}/a.bin", 200), ("X-Accel-Redirect", "/a.bin", 200),
-    ("X-Accel-Redirect", "/%61.bin", 200), ("X-Sendfile", "{files}/../www/env.php", 404),
+    ("X-Accel-Redirect", "/%2561.bin?x", 200), ("X-Sendfile", "a.bin", 200),
+    ("X-Accel-Redirect", "{files}/a.bin", 200), ("X-Sendfile", "{files}/../www/env.php", 404),
     ("X-Accel-Redirect", "/../www/env.php", 404), ("X-Sendfile", "/etc/passwd", 404),
     ("X-Sendfile", "{files}/none", 404), ("X-Sendfile", "{files}", 404),
     ("X-Sendfile", "{files}/link", 404)])
