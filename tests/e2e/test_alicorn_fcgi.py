@@ -7,12 +7,12 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
 import zlib
+from pathlib import Path
 
 import pytest
 
-from conftest import ALICORN, APPS, TOP, free_port, is_alive, wait_for
+from conftest import ALICORN, APPS, TOP, free_port, processes, stat_of, title_of, wait_for
 from wire import Client, Cut
 
 PROGRAM = ALICORN.parent / "alicorn-fcgi"
@@ -160,34 +160,30 @@ def test_behind_alicorn(server, tmp_path):
                            "workers": 2, "limit_request_body": "10M"}})
     exchange(s.address, tmp_path)
     s.wait_log(r"\[WARNING\] probe says")
-    assert len(programs(s)) == 2
+    assert len([pid for pid in children_of(s.pid) if str(PROGRAM) in title_of(pid)]) == 2
 
 
-def programs(s):
-    return [pid for pid in s.session() if f"{PROGRAM} " in title(pid)]
+def children_of(parent):
+    return [pid for pid in processes() if int((stat_of(pid) or [0, -1])[1]) == parent]
 
 
-def title(pid):
-    try:
-        with open(f"/proc/{pid}/cmdline", "rb") as f:
-            return f.read().replace(b"\0", b" ").decode()
-    except OSError:
-        return ""
+def catches_term(pid):
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(r"SigCgt:\s+(\w+)", status)[1], 16) & 1 << signal.SIGTERM - 1
 
 
-def test_stop_between_requests(responder, nginx):
+def test_stop_between_requests(responder, nginx, tmp_path):
     r = responder(PROBE)
     address = nginx(r.path)
     with Client(address) as c:
-        c.ask("/sleep?ms=700")
-        time.sleep(0.3)
+        c.ask("/sleep?ms=1500")
+        wait_for(lambda: "sleep" in Path(f"/proc/{r.process.pid}/wchan").read_text())
         r.process.send_signal(signal.SIGTERM)
         assert c.response().text == f"{r.process.pid}\n"
     assert r.process.wait(10) == 0
     assert "the probe says goodbye" in r.log()
     idle = responder(PROBE)
-    wait_for(lambda: open(f"/proc/{idle.process.pid}/wchan").read() != "0")
-    time.sleep(0.2)
+    wait_for(lambda: catches_term(idle.process.pid))
     idle.process.send_signal(signal.SIGTERM)
     assert idle.process.wait(10) == 0
 

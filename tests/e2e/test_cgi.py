@@ -113,14 +113,15 @@ def test_process_is_clean(cgi, tmp_path):
     s = cgi({"a/look.cgi": """#!/bin/sh
         printf 'Content-Type: text/plain\\n\\n'
         exec 2>&1
-        pwd; ls /proc/$$/fd | tr '\\n' ' '; echo; echo $$
+        pwd
+        for fd in 0 1 2 3 4 5 6 7 8 9; do (: >&$fd) 2>/dev/null && printf "$fd "; done; echo
+        echo $$
         cut -d' ' -f5,6 /proc/$$/stat
         exec grep -E '^Sig(Blk|Ign)' /proc/self/status
         """})
     lines = s.get("/a/look.cgi").text.splitlines()
     assert lines[0] == f"{tmp_path}/bin/a"
-    # dash reads the script by a descriptor of its own, from 10 on.
-    assert [fd for fd in lines[1].split() if int(fd) < 10] == ["0", "1", "2"]
+    assert lines[1].split() == ["0", "1", "2"]  # from 10 on they are the shell's own
     assert lines[3] == f"{lines[2]} {lines[2]}"  # group and session
     masks = {line.split()[0]: int(line.split()[1], 16) for line in lines[4:]}
     internal = 3 << 31  # two signals of the C library, which it ignores in what it spawns
@@ -303,14 +304,13 @@ ODD = {
 }
 
 
-def expect(s, c, path, outcome):
-    """Asks and returns the response; of one that is cut only that is seen."""
-    if outcome is not Cut:
-        return c.get(path)
-    c.ask(path)
-    with pytest.raises(Cut):
-        c.response()
-    return None
+def ask(c, path):
+    """The status and the body; of a response that is cut only that."""
+    try:
+        r = c.get(path)
+        return r.status, r.body
+    except Cut:
+        return Cut, None
 
 
 @pytest.fixture(scope="module")
@@ -325,15 +325,12 @@ def test_odd_programs(cgi, odd_names):
     wrong = []
     for name, (_, outcome, says) in ODD.items():
         with s.connect() as c:
-            try:
-                r = expect(s, c, odd_names[name], outcome)
-            except Cut:
-                wrong.append(f"{name}: cut")
-                continue
-        if r is not None and r.status != outcome:
-            wrong.append(f"{name}: {r}")
-        if isinstance(says, bytes) and r.body != says:
-            wrong.append(f"{name}: {r.body!r}")
+            got, body = ask(c, odd_names[name])
+        # On a busy machine nothing may have left yet when it breaks off: better still.
+        if got != outcome and (outcome, got) != (Cut, 502):
+            wrong.append(f"{name}: {got} {body}")
+        if isinstance(says, bytes) and body != says:
+            wrong.append(f"{name}: {body}")
         if isinstance(says, str):
             path = re.escape(odd_names[name])
             s.wait_log(f"GET {path}: .*{says}")
