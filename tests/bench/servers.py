@@ -206,6 +206,11 @@ def php_hello(begin, folder, program):
     begin(NGINX, nginx, "nginx + php-fpm", folder, "include /etc/nginx/fastcgi_params; "
           f"fastcgi_param SCRIPT_FILENAME {HERE}/hello.php; "
           f"fastcgi_pass unix:{folder}/fpm.sock;", [fpm])
+    # The last of its round, as the connections that it keeps hold php-fpm for a while.
+    begin(program, alicorn, "alicorn + php-fpm, kept", folder, program,
+          f"fcgi:unix:{folder}/fpm.sock", [fpm],
+          f'root = "{HERE}"; index = "hello.php"; workers = 1; '
+          f'fcgi_connections = {WORKERS}; fcgi_keepalive = {WORKERS};')
 
 
 def lua_hello(begin, folder, program):
