@@ -3,7 +3,11 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "bindings/lua/environ.h"
 #include "bindings/lua/load.h"
+
+/* What the binding does at a moment; the request is NULL but for the requests'. */
+typedef void moment_fn(struct state *s, struct al_request *req);
 
 /* What is called where Lua next looks, in place of the signal handler, which must not
  * call it: the interpreter may be in the middle of anything. */
@@ -69,6 +73,7 @@ on_post_request(struct state *s, struct al_request *req)
 	lua_pushinteger(L, (lua_Integer)al_status(req));
 	s->req = req;
 	state_notify(s, L, CALL_POST_REQUEST, 2);
+	errors_flush(s);
 	s->req = NULL;
 }
 
@@ -125,7 +130,7 @@ on_files(struct state *s, struct al_request *req)
 void
 hooks_call(struct state *s, enum al_hook moment, struct al_request *req)
 {
-	static void (*const at[])(struct state * s, struct al_request * req) = {
+	static moment_fn *const at[] = {
 		[AL_WORKER_INIT] = on_worker_init,
 		[AL_WORKER_EXIT] = on_worker_exit,
 		[AL_POST_REQUEST] = on_post_request,

@@ -213,6 +213,8 @@ load_name_files(struct state *s)
 {
 	lua_State *L = s->L;
 
+	if (s->files == LUA_REFNIL)
+		return;
 	lua_rawgeti(L, LUA_REGISTRYINDEX, s->files);
 	for (int i = 1;; i++) {
 		lua_rawgeti(L, -1, i);

@@ -47,8 +47,12 @@ void
 log_lines(struct al_request *req, enum al_level level, const char *text)
 {
 	while (*text != '\0') {
+		/* Lua begins the lines of a stack with a tab, which is no plain text.
+		 */
+		bool tab = *text == '\t';
+		text += tab;
 		size_t n = strcspn(text, "\n");
-		al_log(req, level, "%.*s", (int)n, text);
+		al_log(req, level, "%s%.*s", tab ? "  " : "", (int)n, text);
 		text += n + (text[n] == '\n');
 	}
 }

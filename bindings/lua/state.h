@@ -42,8 +42,7 @@ struct state {
 	 * application may have kept, are told from them by that. */
 	const void *env, *input, *errors;
 	enum al_result result;
-	struct detached
-		*detached; /* what the request's connection is to become, or NULL */
+	struct detached *detached; /* what becomes of its connection, or NULL */
 	bool has_socket; /* the application was given the request's connection */
 	bool is_main; /* of the main thread, which is told of messages */
 	int traceback; /* reference: what adds the stack to an error */
