@@ -199,6 +199,42 @@ def test_min_stops_ttou(pool):
     s.wait_log("number of processes stays 2")
 
 
+TAKING = """
+    #include <stdio.h>
+    #include <unistd.h>
+    int al_handle(void *app, struct al_request *req)
+    {
+        size_t n;
+        const void *unread;
+        int client;
+
+        (void)app;
+        if (strcmp(al_env(req, "PATH_INFO"), "/sleep") == 0) {
+            sleep(2);
+            return al_start(req, "204 No Content", NULL, 0) == -1 ? AL_ERROR : AL_DONE;
+        }
+        client = al_socket(req, &unread, &n);
+        dprintf(client, "%d\\n", (int)getpid());
+        return AL_ALREADY_HANDLED;
+    }"""
+
+
+def test_worker_of_a_connection_that_was_taken_over_stays(server, compile_app):
+    """It is the one without requests for longer, and yet has something to do."""
+    s = server(apps={"a": {"target": f"c:{compile_app(TAKING)}", "bind": "127.0.0.1:0",
+                           "workers": 2, "workers_min": 1, "idle_timeout": 1,
+                           "graceful_timeout": 1}})
+    s.wait_workers(2)
+    with s.connect() as sleeper, s.connect() as taken:
+        sleeper.ask("/sleep")
+        time.sleep(0.5)
+        taken.send(b"GET /take HTTP/1.1\r\nHost: t\r\n\r\n")
+        taken.more()
+        pid = int(taken.buffer)
+        assert sleeper.response().status == 204
+        wait_for(lambda: s.workers() == [pid], what="the other one gone")
+
+
 def test_one_busy_worker_of_two_is_no_reason(pool):
     s = pool(workers=2, workers_max=4, idle_timeout=1)
     wait_members(s, 2)
