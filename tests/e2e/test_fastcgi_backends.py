@@ -3,6 +3,7 @@ kept, and what is waited for and how long. See test_fastcgi.py for single answer
 
 import itertools
 import os
+import random
 import shutil
 import socket
 import struct
@@ -374,6 +375,50 @@ def test_stderr_has_a_limit(play):
     s.get("/")
     s.wait_log("the rest of STDERR is not logged")
     assert len(s.log()) < 4_000_000
+
+
+def is_served(s):
+    """Whether the worker has begun, whatever the answer."""
+    try:
+        return s.get("/").status
+    except Cut:
+        return True
+
+
+def test_all_of_it_at_once(play):
+    """Three backends that do any of it, few connections, clients that leave: everybody else is
+    answered, and nothing is left behind."""
+    scripts = [script for script, outcome in HOSTILE.values()
+               if not callable(script) and 5 not in script] + [[OK]] * 20
+    def script(request):
+        return random.choice(scripts)
+
+    s = play(script, script, script, fcgi_keepalive=2, fcgi_connections=3, fcgi_fail_timeout=1)
+    (worker,) = s.wait_workers(1)
+    assert is_served(s)
+    wait_for(lambda: all(b.open == 0 for b in s.backends))
+    before = len(os.listdir(f"/proc/{worker}/fd"))
+    found = []
+
+    def ask(number):
+        for i in range(60):
+            with s.connect() as c:
+                c.ask("/", random.choice(["GET", "POST", "PUT"]), body=b"x" * (i * 1000))
+                if i % 10 == 9:
+                    continue  # leaves
+                try:
+                    found.append(c.response().status)
+                except Cut:
+                    found.append(CUT)
+
+    clients = [threading.Thread(target=ask, args=[number]) for number in range(8)]
+    for c in clients:
+        c.start()
+    for c in clients:
+        c.join()
+    assert len(found) == 8 * 54 and {200, 502, CUT} <= set(found) <= {200, 502, 503, CUT}
+    assert s.workers() == [worker]
+    wait_for(lambda: len(os.listdir(f"/proc/{worker}/fd")) <= before, what="all closed")
 
 
 # ---- Several backends ----
