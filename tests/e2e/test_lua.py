@@ -619,6 +619,18 @@ def test_orbit(server):
         assert "1 of them" in c.get("/index").text
 
 
+@pytest.mark.parametrize("name, words", [
+    ("hello/hello.lua", "Hello World!"), ("hello/hello.ws", "Hello World!"),
+    ("songs/songs.ws", "Lucy in the Sky")])
+def test_examples_of_orbit(server, name, words):
+    path = Path("/usr/share/doc/lua-orbit") / name
+    if not (ALICORN.parent / "luajit.so").exists() or not path.exists():
+        pytest.skip("luajit or the documentation of lua-orbit is not installed")
+    s = server(apps={"app": {**settings_of("luajit"), "target": f"luajit:{path}"}})
+    r = s.get("/")
+    assert r.status == 200 and words in r.text
+
+
 def test_two_kinds_in_one_server(server):
     missing = [kind for kind in WSAPI if not (ALICORN.parent / f"{kind}.so").exists()]
     if missing:
