@@ -133,6 +133,15 @@ def test_terminated_at_stop_and_reload(server):
     assert s.wait() == 0
 
 
+def test_terminated_at_recycling(server):
+    s = leaving(server, max_requests=2)
+    with s.connect() as c:
+        c.ask("/detached?thread")
+        echoes(c)
+        s.get("/events")
+        assert c.take(12) == b"bye: recycle"
+
+
 def test_terminated_after_a_time(server):
     s = leaving(server, detached_timeout=1)
     with s.connect() as c:
