@@ -119,3 +119,14 @@ def test_hup_loses_no_request(managed):
     answers = ask_until(managed, reload)
     assert len(answers) >= 4 and set(answers) == {(200, True)}
     assert int(managed.get("/").field("X-Pid")) in programs(managed)
+
+
+def test_connections_to_programs_are_not_kept(server, tmp_path):
+    """They share a socket: one that is idle would hold a program."""
+    command = compile_c(tmp_path)
+    if command is None:
+        pytest.skip("libfcgi is not installed")
+    s = server(apps={"app": {"target": f"fcgi-exec:{command}", "bind": "127.0.0.1:0",
+                             "workers": 1, "fcgi_keepalive": 5}})
+    for _ in range(3):
+        assert s.get("/").field("X-Keep") == "0"

@@ -17,8 +17,10 @@ main(void)
 		const char *method = FCGX_GetParam("REQUEST_METHOD", request.envp);
 
 		FCGX_FPrintF(request.out,
-			"Content-Type: text/plain\r\nX-Pid: %d\r\n\r\n%s %s ", getpid(),
-			method, query != NULL ? query : "");
+			"Content-Type: text/plain\r\nX-Pid: %d\r\nX-Keep: %d\r\n"
+			"\r\n%s %s ",
+			getpid(), request.keepConnection, method,
+			query != NULL ? query : "");
 		while ((n = FCGX_GetStr(piece, sizeof(piece), request.in)) > 0)
 			FCGX_PutStr(piece, n, request.out);
 		FCGX_FPrintF(request.err, "c was asked\n");
