@@ -141,6 +141,7 @@ struct option {
 
 static struct option options[APP_SETTINGS];
 static struct arena option_texts;
+static pthread_mutex_t options_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static bool
 make_option(const struct setting *row, struct option *option)
@@ -168,10 +169,10 @@ al_option(const char *name, size_t i)
 
 	if (at < 0)
 		return NULL;
-	lock_take();
-	bool made =
-		options[at].values != NULL || make_option(&app_table[at], &options[at]);
-	lock_give();
+	pthread_mutex_lock(&options_lock);
+	bool made = options[at].values != NULL ||
+		make_option(&app_table[at], &options[at]);
+	pthread_mutex_unlock(&options_lock);
 	return made && i < options[at].n ? options[at].values[i] : NULL;
 }
 

@@ -186,9 +186,13 @@ handle(int number, void (*handler)(int), int flags)
 }
 
 void
-last_words_use_stack(char stack[SIGNAL_STACK])
+last_words_use_stack(char *stack)
 {
-	stack_t s = { .ss_sp = stack, .ss_size = SIGNAL_STACK };
+	stack_t s = {
+		.ss_sp = stack,
+		.ss_size = SIGNAL_STACK,
+		.ss_flags = stack == NULL ? SS_DISABLE : 0,
+	};
 
 	sigaltstack(&s, NULL);
 }

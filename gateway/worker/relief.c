@@ -1,10 +1,13 @@
 #include "gateway/worker/relief.h"
 
 #include <errno.h>
+#include <linux/membarrier.h>
 #include <poll.h>
 #include <semaphore.h>
 #include <stdint.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "gateway/worker/accept.h"
 #include "gateway/worker/access_log.h"
@@ -15,15 +18,17 @@
 enum {
 	STACK_BYTES = 256 * 1024,
 	QUIET_LOOKS = 100, /* without a call; then it sleeps until there is one */
+	PATIENCE_US = 20, /* until the lock is looked at again */
 };
 
 static pthread_t thread;
 static bool runs; /* the thread exists */
-static bool in_charge;
-static bool unwanted; /* see relief_give_up */
+static bool may_sleep; /* membarrier(2) works */
+static atomic_bool unwanted; /* see relief_give_up */
 static atomic_bool over;
+static atomic_bool in_charge; /* changed with the lock */
 
-/* Odd while the application has been called. */
+/* Odd while the application has been called. Only the main thread writes it. */
 static _Atomic uint64_t calls;
 
 static sem_t wake_up;
@@ -31,12 +36,20 @@ static atomic_bool asleep;
 
 /* ---- The main thread's side ---- */
 
+static void
+count_call(void)
+{
+	uint64_t n = atomic_load_explicit(&calls, memory_order_relaxed);
+
+	atomic_store_explicit(&calls, n + 1, memory_order_relaxed);
+}
+
 void
 relief_begin(void)
 {
 	if (!runs)
 		return;
-	atomic_fetch_add(&calls, 1);
+	count_call();
 	if (atomic_load_explicit(&asleep, memory_order_relaxed) &&
 		atomic_exchange(&asleep, false))
 		sem_post(&wake_up);
@@ -49,7 +62,7 @@ take_back(void)
 {
 	struct conn *c;
 
-	in_charge = false;
+	atomic_store(&in_charge, false);
 	loop_kick(&self.loop);
 	TAILQ_FOREACH (c, &self.ready, in_state)
 		loop_again(&self.loop, &c->watch);
@@ -60,34 +73,52 @@ relief_end(void)
 {
 	if (!runs)
 		return;
-	atomic_fetch_add(&calls, 1);
+	count_call();
 	lock_take();
-	if (in_charge)
+	if (relief_is_in_charge())
 		take_back();
 }
 
 bool
 relief_is_in_charge(void)
 {
-	return in_charge;
+	return atomic_load_explicit(&in_charge, memory_order_relaxed);
+}
+
+void
+relief_give_up(void)
+{
+	atomic_store(&unwanted, true);
+	lock_take();
+	if (relief_is_in_charge())
+		take_back();
+	lock_give();
 }
 
 /* ---- The thread ---- */
 
 static void
-sleep_ms(int64_t ms)
+sleep_us(int64_t us)
 {
-	struct timespec t = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
+	struct timespec t = {
+		.tv_sec = us / 1000000,
+		.tv_nsec = us % 1000000 * 1000,
+	};
 
 	while (nanosleep(&t, &t) != 0 && errno == EINTR)
 		;
 }
 
-/* Until there is another call than that. */
+/* Until there is another call than that. Either the main thread has seen that it is to
+ * wake us, or we see its call: without membarrier(), which makes it so, each call would
+ * have to pay for that. */
 static void
 sleep_until_call(uint64_t seen)
 {
+	if (!may_sleep)
+		return;
 	atomic_store(&asleep, true);
+	syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
 	if (atomic_load(&calls) != seen && atomic_exchange(&asleep, false))
 		return;
 	while (sem_wait(&wake_up) != 0)
@@ -102,7 +133,7 @@ find_long_call(void)
 	unsigned quiet = 0;
 
 	while (!atomic_load(&over)) {
-		sleep_ms(self.settings->relief_after);
+		sleep_us(self.settings->relief_after * 1000);
 		uint64_t now = atomic_load(&calls);
 		if (now == seen && now % 2 == 1)
 			return now;
@@ -114,34 +145,61 @@ find_long_call(void)
 	return 0;
 }
 
+/* False: the call has returned meanwhile. */
+static bool
+get_lock(uint64_t call)
+{
+	while (atomic_load(&calls) == call && !atomic_load(&unwanted)) {
+		if (lock_try_as_relief())
+			return true;
+		sleep_us(PATIENCE_US);
+	}
+	return false;
+}
+
 /* The listening sockets and the queue are left to workers that can serve what comes
- * from there: accept_adjust. What the main thread was in the middle of comes first. */
+ * from there. */
+static void
+end_round(void)
+{
+	access_log_flush();
+	accept_adjust();
+}
+
+/* What the main thread was in the middle of comes first. */
 static void
 take_over(void)
 {
-	in_charge = true;
+	atomic_store(&in_charge, true);
 	accept_adjust();
 	loop_dispatch(&self.loop);
-	access_log_flush();
+	end_round();
 }
 
-/* A round. Only here events are taken from the epoll set, so none is lost when the main
- * thread wants the loop back meanwhile. */
-static void
-go_round(void)
+static int
+wait_for_events(int ms)
 {
 	struct pollfd p = { .fd = self.loop.epoll, .events = POLLIN };
-	int ms = loop_wait_ms(&self.loop, -1);
 
-	lock_give();
-	poll(&p, 1, ms);
-	lock_take();
-	if (!in_charge)
-		return;
-	loop_wait(&self.loop, 0);
-	loop_dispatch(&self.loop);
-	access_log_flush();
-	accept_adjust();
+	return poll(&p, 1, ms);
+}
+
+/* The rounds. Events are taken from the epoll set with the lock alone, so none is lost
+ * when the main thread wants the loop back meanwhile. */
+static void
+serve(uint64_t call)
+{
+	take_over();
+	for (;;) {
+		int ms = loop_wait_ms(&self.loop, -1);
+		lock_give_as_relief();
+		wait_for_events(ms);
+		if (!get_lock(call))
+			return;
+		loop_wait(&self.loop, 0);
+		loop_dispatch(&self.loop);
+		end_round();
+	}
 }
 
 static void *
@@ -150,15 +208,9 @@ run(void *arg)
 	uint64_t call;
 
 	(void)arg;
-	while ((call = find_long_call()) != 0) {
-		lock_take();
-		if (atomic_load(&calls) == call && !unwanted) {
-			take_over();
-			while (in_charge)
-				go_round();
-		}
-		lock_give();
-	}
+	while ((call = find_long_call()) != 0)
+		if (get_lock(call))
+			serve(call);
 	return NULL;
 }
 
@@ -172,7 +224,9 @@ relief_start(void)
 		return 0;
 	if (sem_init(&wake_up, 0, 0) != 0)
 		return -1;
-	self.has_threads = true;
+	may_sleep = syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED,
+			    0, 0) == 0;
+	lock_init(LOCK_RELIEF);
 	errno = thread_start(&thread, run, NULL, STACK_BYTES);
 	runs = errno == 0;
 	return runs ? 0 : -1;
@@ -187,14 +241,4 @@ relief_stop(void)
 	sem_post(&wake_up);
 	pthread_join(thread, NULL);
 	runs = false;
-}
-
-void
-relief_give_up(void)
-{
-	lock_take();
-	unwanted = true;
-	if (in_charge)
-		take_back();
-	lock_give();
 }

@@ -102,7 +102,7 @@ request_reset(struct al_request *req)
 	req->body_length = 0;
 	req->started = req->begun = req->complete = false;
 	req->too_long = req->waiting = false;
-	req->in_handle = req->finished = false;
+	req->in_handle = req->finished = req->told_answered = false;
 	req->pending = NULL;
 	req->taken = req->given_back = req->is_told = false;
 	req->proc = NULL;

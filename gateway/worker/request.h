@@ -66,6 +66,7 @@ struct al_request {
 
 	/* AL_PENDING */
 	bool in_handle; /* handle() has not returned yet */
+	bool told_answered; /* AL_POST_REQUEST has been */
 	bool finished; /* al_finish was called before that */
 	enum al_result result;
 	int error_status;

@@ -81,6 +81,7 @@ tell_answered(struct conn *c)
 {
 	bool is_watched = self.settings->post_request != NULL;
 
+	c->req->in_handle = true; /* it still has the request */
 	if (is_watched)
 		begin_call(c);
 	else
@@ -90,15 +91,15 @@ tell_answered(struct conn *c)
 		end_call();
 	else
 		lock_take();
+	c->req->in_handle = false;
 }
 
 static enum want
 finish(struct conn *c, enum al_result result, int error_status)
 {
 	response_finish(c->req, result, error_status);
-	c->req->in_handle = true; /* it still has the request */
-	tell_answered(c);
-	c->req->in_handle = false;
+	if (!c->req->told_answered)
+		tell_answered(c);
 	c->req->pending = NULL;
 	return c->broken ? WANT_CLOSE : conn_move(c, CONN_FLUSH);
 }
@@ -114,6 +115,10 @@ call(struct conn *c)
 	begin_call(c);
 	app_hook(&self.app, AL_PRE_REQUEST, req);
 	int result = self.app.binding->handle(self.app.instance, req);
+	/* Mostly there is nothing left to do but this: then it is done here. */
+	req->told_answered = result == AL_DONE && req->complete;
+	if (req->told_answered)
+		app_hook(&self.app, AL_POST_REQUEST, req);
 	end_call();
 	req->in_handle = false;
 	return result;

@@ -232,8 +232,9 @@ describe(struct http1_response *r, const char *status, const struct al_header *h
 	return bad == 0;
 }
 
-static int
-start(struct al_request *req, const char *status, const struct al_header *headers,
+/* Needs no lock: until the response is begun, only its thread looks at it. */
+int
+al_start(struct al_request *req, const char *status, const struct al_header *headers,
 	size_t n)
 {
 	errno = EALREADY;
@@ -254,16 +255,6 @@ start(struct al_request *req, const char *status, const struct al_header *header
 		req->response.error);
 	errno = EINVAL;
 	return -1;
-}
-
-int
-al_start(struct al_request *req, const char *status, const struct al_header *headers,
-	size_t n)
-{
-	lock_take();
-	int result = start(req, status, headers, n);
-	lock_give();
-	return result;
 }
 
 static int

@@ -24,9 +24,6 @@ struct worker {
 	const struct heritage *heritage;
 	const struct app_settings *settings;
 	struct slot *slot;
-	/* More than one thread runs code of the worker: see lock.h. */
-	bool has_threads;
-	pthread_mutex_t lock;
 	struct loop loop;
 	struct app app;
 	struct http1_limits limits;

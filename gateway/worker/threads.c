@@ -114,25 +114,31 @@ threads_are_behind(void)
 
 /* ---- Calls that do not return ---- */
 
-/* The request stays the thread's, and the descriptor's number with it. Where the
- * framing cannot show that the end is missing, a reset does. */
+/* Tells the client. The request, and the descriptor's number, stay the thread's, which
+ * may go on but reaches nobody; where the framing cannot show that the end of a
+ * response is missing, a reset does. */
 static void
-cut_off(struct conn *c)
+answer_for(struct conn *c)
 {
 	struct linger reset = { .l_onoff = 1, .l_linger = 0 };
-	int nothing = c->cut ? open("/dev/null", O_RDWR | O_CLOEXEC) : -1;
+	const struct error_page *page = error_page(504);
+	int nothing;
 
-	c->broken = true;
-	shutdown(c->watch.fd, SHUT_WR);
-	if (nothing < 0)
+	if (!c->req->begun)
+		send(c->watch.fd, page->text,
+			c->req->is_head ? page->head_len : page->len,
+			MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (!c->req->begun || c->req->reply.framing != HTTP1_NO_BODY) {
+		shutdown(c->watch.fd, SHUT_WR);
 		return;
+	}
 	loop_pause(&self.loop, &c->watch);
+	nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
 	setsockopt(c->watch.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	dup3(nothing, c->watch.fd, O_CLOEXEC);
 	close(nothing);
 }
 
-/* The client is told; the thread may go on with the request, but reaches nobody. */
 static void
 give_up(struct app_thread *t)
 {
@@ -145,8 +151,8 @@ give_up(struct app_thread *t)
 	t->stuck = true;
 	n_stuck++;
 	if (!c->broken)
-		response_error(c->req, 504);
-	cut_off(c);
+		answer_for(c);
+	c->broken = true;
 }
 
 static void
@@ -175,6 +181,10 @@ threads_begin_call(struct conn *c)
 void
 threads_end_call(void)
 {
+	struct al_request *req = me->conn->req;
+
+	if (me->stuck && !req->begun)
+		response_is_error(req, error_page(504)); /* for the access log */
 	me->conn = NULL;
 	n_stuck -= me->stuck;
 	me->stuck = false;
@@ -198,7 +208,7 @@ rest(void)
 		loop_kick(&self.loop);
 	behind = false;
 	while (n_woken == 0 && !over)
-		pthread_cond_wait(&work, &self.lock);
+		pthread_cond_wait(&work, &worker_lock.mutex);
 	if (n_woken > 0)
 		n_woken--;
 }
@@ -225,6 +235,7 @@ run(void *arg)
 	}
 	lock_give();
 	app_hook(&self.app, AL_THREAD_EXIT, NULL);
+	last_words_use_stack(NULL);
 	return NULL;
 }
 
@@ -241,18 +252,16 @@ threads_start(void)
 	all = calloc(n, sizeof(*all));
 	if (all == NULL)
 		return "out of memory";
-	self.has_threads = true;
 	look.fn = on_look;
 	patience.fn = on_patience;
 	if (self.settings->timeout > 0)
 		(void)timer_set(&self.loop.timers, &look, self.loop.now + LOOK_MS);
-	lock_take();
+	lock_init(LOCK_THREADS);
 	int error = 0;
 	while (n_all < n && error == 0) {
 		error = thread_start(&all[n_all].thread, run, &all[n_all], 0);
 		n_all += error == 0;
 	}
-	lock_give();
 	return error == 0 ? NULL : strerror(error);
 }
 

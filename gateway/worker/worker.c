@@ -236,7 +236,6 @@ inherit(const struct heritage *h)
 	TAILQ_INIT(&self.idle);
 	TAILQ_INIT(&self.ready);
 	main_thread = pthread_self();
-	pthread_mutex_init(&self.lock, NULL);
 	spool_set_limit(s->limit_spool);
 	self.heritage = h;
 	self.settings = s;
@@ -302,9 +301,11 @@ wait_for_events(int max_ms)
 	int ms = loop_wait_ms(&self.loop, max_ms);
 
 	atomic_store_explicit(&self.slot->waits, ms != 0, memory_order_relaxed);
-	lock_give();
+	if (threads_are_used())
+		lock_give();
 	loop_wait(&self.loop, ms);
-	lock_take();
+	if (threads_are_used())
+		lock_take();
 	atomic_store_explicit(&self.slot->waits, 0, memory_order_relaxed);
 }
 
@@ -416,7 +417,6 @@ begin_threads(void)
 
 	if (error == NULL && relief_start() != 0)
 		error = strerror(errno);
-	lock_take();
 	return error;
 }
 

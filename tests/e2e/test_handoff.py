@@ -2,11 +2,12 @@
 queue of the pool, by threads."""
 
 import time
+from pathlib import Path
 from signal import SIGHUP, SIGKILL, SIGTERM, SIGTTIN, SIGUSR2
 
 import pytest
 
-from conftest import wait_for
+from conftest import text_of, wait_for
 from wire import Client
 
 SLOW = {"timeout": 60, "graceful_timeout": 30, "keepalive": 60}
@@ -61,10 +62,11 @@ def busy_with(s, gate, n=2):
 
 def is_asleep_in_call(pid):
     """The main thread is in the application: it sleeps there, and not for events."""
-    try:
-        return "nanosleep" in open(f"/proc/{pid}/task/{pid}/wchan").read()
-    except OSError:
-        return False
+    return "nanosleep" in text_of(Path(f"/proc/{pid}/task/{pid}/wchan"))
+
+
+def sleeping_threads(pid):
+    return sum("nanosleep" in text_of(task / "wchan") for task in Path(f"/proc/{pid}/task").iterdir())
 
 
 # ---- Relief and the queue ----------------------------------------------------------------
@@ -255,6 +257,7 @@ def test_what_no_thread_takes_goes_to_another_worker(server, gate):
     second, other = connect_to(s, pid, 2)
     gate.ask(first)
     gate.ask(second)
+    wait_for(lambda: sleeping_threads(pid) == 2, what="both calls")
     assert pid_of(other) not in (pid, 0)
     gate.open()
     assert {int(c.response().body) for c in (first, second)} == {pid}
