@@ -32,8 +32,12 @@ say(struct peer *peer, const struct message *m)
 {
 	char line[PEER_NAME + 2 + TEXT_MAX];
 
-	if (m->opcode != OP_TEXT || m->n > TEXT_MAX) {
-		peer_close(peer, CLOSE_POLICY, "lines of text, of at most 4096 bytes");
+	if (m->opcode != OP_TEXT) {
+		peer_close(peer, CLOSE_POLICY, "lines of text");
+		return;
+	}
+	if (m->n > TEXT_MAX) {
+		peer_close(peer, CLOSE_TOO_BIG, "");
 		return;
 	}
 	int n = snprintf(line, sizeof(line), "%s: ", peer->name);
