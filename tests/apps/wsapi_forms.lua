@@ -11,7 +11,9 @@ return function(env)
   end
   local req = request.new(rewound or env)
   local res = response.new(200, { ["Content-Type"] = "text/plain" })
-  if req.path_info == "/redirect" then return res:redirect("/elsewhere?a=" .. util.url_encode("b c")) end
+  if req.path_info == "/redirect" then
+    return res:redirect("/elsewhere?a=" .. util.url_encode("b c"))
+  end
   local names = {}
   for name in pairs(req.GET) do names[#names + 1] = name end
   for name in pairs(req.POST) do names[#names + 1] = name end

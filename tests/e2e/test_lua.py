@@ -249,7 +249,8 @@ def test_misbehaving_applications_are_answered_500(s):
             assert r.status == 500 and b"oops" not in r.body, name
         log = s.log()
         s.log_file.write_text("")
-        assert re.search(FAULTS.get(name, "the application's response is refused"), log), (name, log)
+        said = FAULTS.get(name, "the application's response is refused")
+        assert re.search(said, log), (name, log)
         assert len(log.splitlines()) < 60, log
         if name in ("raises", "raises_in_iterator"):
             assert "stack traceback:" in log
