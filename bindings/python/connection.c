@@ -14,7 +14,8 @@
  */
 enum { PATIENCE = INT32_MAX / 1000 };
 
-/* What stands behind the members of socket.socket. */
+/* What stands behind the members of socket.socket. All zero in what an application makes
+ * itself, such as by dup(): an ordinary socket. */
 struct connection {
 	struct exchange *exchange; /* NULL: the request has ended */
 	struct lease *lease; /* since ALREADY_HANDLED was returned, or NULL */
@@ -350,7 +351,7 @@ connection_detach(PyObject *module, PyObject *args)
 	if (self == NULL || !Py_IS_TYPE(self, type) ||
 		connection_of(self)->exchange == NULL) {
 		PyErr_SetString(PyExc_ValueError,
-			"this is not the variables of a request that goes on");
+			"this is not the environ of a request that goes on");
 		return NULL;
 	}
 	if (connection_of(self)->fd == -1 &&
