@@ -1,10 +1,13 @@
 """Connections that leave, by the examples: WebSockets in C and Python."""
 
+import asyncio
+import json
 import os
 import select
+import shutil
 import signal
 import struct
-import time
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -178,7 +181,6 @@ def test_who_asks_and_does_not_read_is_not_read_from(run):
 
 def test_the_library_that_others_use(run, language):
     client = pytest.importorskip("websockets")
-    import asyncio
     s = run(language)
     host, port = s.address
 
@@ -370,3 +372,77 @@ def test_500_clients_over_a_reload(run, language):
         guest.close()
     wait_for(lambda: len(s.access()) == closed + 500, what="a line for each in the access log")
     assert "WARNING" not in s.log() and "ERROR" not in s.log()
+
+
+# ---- A browser ---------------------------------------------------------------------------
+
+
+class Browser:
+    """Chromium without a window, asked by the DevTools protocol what its page shows."""
+
+    def __init__(self, folder, url):
+        self.process = subprocess.Popen(
+            ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run",
+             "--disable-dev-shm-usage", "--disable-background-networking",
+             "--remote-debugging-port=0", f"--user-data-dir={folder}", url],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            env={**os.environ, "HOME": str(folder)}, start_new_session=True)
+        port, path = wait_for(lambda: text_of(folder / "DevToolsActivePort").split(), limit=60)
+        self.tools = WebSocket(("127.0.0.1", int(port)), path)
+        self.asked = 0
+        targets = wait_for(lambda: [t for t in self.ask("Target.getTargets")["targetInfos"]
+                                    if t["type"] == "page" and t["url"].startswith("http")])
+        self.session = self.ask("Target.attachToTarget", targetId=targets[0]["targetId"],
+                                flatten=True)["sessionId"]
+
+    def ask(self, method, session=None, **parameters):
+        self.asked += 1
+        self.tools.say(json.dumps({"id": self.asked, "method": method, "params": parameters,
+                                   **({"sessionId": session} if session else {})}))
+        while (heard := json.loads(self.tools.hear())).get("id") != self.asked:
+            pass  # events
+        assert "error" not in heard, heard
+        return heard["result"]
+
+    def run(self, script):
+        result = self.ask("Runtime.evaluate", self.session, expression=script)
+        assert "exceptionDetails" not in result, result
+        return result["result"].get("value")
+
+    def shows(self, element, text):
+        wait_for(lambda: text in self.run(
+                     f'document.getElementById("{element}")?.textContent ?? ""'),
+                 what=f"{text!r} in #{element}")
+
+    def say(self, text):
+        self.run(f"""document.getElementById("text").value = {json.dumps(text)};
+                     document.getElementById("form").requestSubmit();""")
+
+    def end(self):
+        self.tools.close()
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+@pytest.mark.skipif(not shutil.which("chromium"), reason="chromium is not installed")
+def test_a_browser(run, language, tmp_path):
+    s = run(language, workers=2)
+    host, port = s.address
+    browser = Browser(tmp_path / "browser", f"http://{host}:{port}/#eve")
+    try:
+        browser.shows("state", "connected")
+        with s.chat("ada") as ada:
+            ada.say("hello <b>you</b>")
+            browser.shows("lines", "ada: hello <b>you</b>")
+            browser.say("hëllo 🦄")
+            assert hears(ada, "eve: hëllo 🦄")
+            old = set(s.workers())
+            s.signal(signal.SIGHUP)
+            assert ada.follow_close() == 1012
+        wait_for(lambda: not old & set(s.workers()), what="the old ones have ended")
+        browser.shows("state", "connected")
+        with s.chat("ada") as ada:
+            browser.say("still here")
+            assert hears(ada, "eve: still here")
+    finally:
+        browser.end()

@@ -41,7 +41,8 @@ class WebSocket(Client):
     def __init__(self, address, path="/", behind=b"", fields=()):
         super().__init__(address)
         fields = "".join(f"{k}: {v}\r\n" for k, v in {**HANDSHAKE, **dict(fields)}.items())
-        self.send(f"GET {path} HTTP/1.1\r\nHost: test\r\n{fields}\r\n".encode() + behind)
+        host = address if isinstance(address, str) else address[0]
+        self.send(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n".encode() + behind)
         self.answer = self.head()
         assert self.answer.status == 101, self.answer
         assert self.answer.field("Upgrade").lower() == "websocket"
