@@ -14,8 +14,8 @@
  */
 enum { PATIENCE = INT32_MAX / 1000 };
 
-/* What stands behind the members of socket.socket. All zero in what an application makes
- * itself, such as by dup(): an ordinary socket. */
+/* What stands behind the members of socket.socket. All zero in what an application
+ * makes itself, such as by dup(): an ordinary socket. */
 struct connection {
 	struct exchange *exchange; /* NULL: the request has ended */
 	struct lease *lease; /* since ALREADY_HANDLED was returned, or NULL */
