@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
+#include <unistd.h>
 
 #include "bindings/php/exchange.h"
 #include "bindings/php/folder.h"
@@ -140,9 +141,13 @@ static sapi_module_struct module = {
 const char *
 interpreter_start(void)
 {
+	const char *ini = al_option("php_ini", 0);
+
+	if (ini != NULL && access(ini, R_OK) != 0)
+		return "php_ini: no file that can be read";
 	zend_signal_startup();
 	SIGG(reset) = 0;
-	module.php_ini_path_override = (char *)al_option("php_ini", 0);
+	module.php_ini_path_override = (char *)ini;
 	sapi_startup(&module); /* which forgets entries */
 	module.ini_entries = ini_text();
 	if (module.ini_entries == NULL)

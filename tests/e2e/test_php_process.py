@@ -470,8 +470,15 @@ def test_reload_under_load(start, root):
     assert set(answers) == {200} and len(answers) > 50
 
 
-def test_faults_at_the_start(server, root):
-    s = server(apps={"php": {"target": f"php:{root}", "bind": "127.0.0.1:0",
-                             "script": "none.php"}}, wait=False)
+@pytest.mark.parametrize("settings, fault", [
+    ({"script": "none.php"}, "script: no such file"),
+    ({"script": "style.css"}, "script: its name does not end in .php"),
+    ({"script": "../outside.php"}, "script: not below root"),
+    ({"root": "/none"}, "root: no such folder"),
+    ({"php_ini": "/none"}, "php_ini: no file that can be read")])
+def test_faults_at_the_start(server, root, settings, fault):
+    (root.parent / "outside.php").touch()
+    s = server(apps={"php": {"target": f"php:{root}", "bind": "127.0.0.1:0", **settings}},
+               wait=False)
     assert s.wait() in (1, 4)
-    assert "script: no such file" in s.log()
+    assert fault in s.log()
