@@ -22,6 +22,7 @@
 
 enum {
 	STEPS_PER_TURN = 100, /* then the other connections have their turn */
+	RIGHT_BEHIND_MS = 100, /* after a request */
 	DRAIN_IDLE_MS = 1000, /* for a last request when the worker is to leave */
 	FREE_CONNS = 256, /* that are kept for reuse */
 };
@@ -99,6 +100,20 @@ conn_progress(struct conn *c)
 		c->broken = true;
 }
 
+/* What the slot tells the arbiter of a state: connections whose request an event-driven
+ * application has, and those that it took over. Calls are counted where they are made.
+ */
+static void
+count_state(enum conn_state state, uint32_t by)
+{
+	if (state == CONN_APP && app_is_event_driven(&self.app))
+		atomic_fetch_add_explicit(
+			&self.slot->pending, by, memory_order_relaxed);
+	if (state == CONN_DETACHED)
+		atomic_fetch_add_explicit(
+			&self.slot->detached, by, memory_order_relaxed);
+}
+
 static void
 enter_state(struct conn *c, enum conn_state state)
 {
@@ -111,6 +126,7 @@ enter_state(struct conn *c, enum conn_state state)
 		TAILQ_INSERT_TAIL(&self.ready, c, in_state);
 	if (state == CONN_HEAD)
 		access_log_begin(c->req);
+	count_state(state, 1);
 	conn_progress(c);
 }
 
@@ -121,6 +137,7 @@ leave_state(struct conn *c)
 		TAILQ_REMOVE(&self.idle, c, in_state);
 	if (c->state == CONN_READY)
 		TAILQ_REMOVE(&self.ready, c, in_state);
+	count_state(c->state, (uint32_t)-1);
 }
 
 enum want
@@ -268,17 +285,33 @@ conn_run(struct conn *c)
 		loop_again(&self.loop, &c->watch);
 }
 
+/* Who closes his side right behind a request waits for its answer; later he has left.
+ */
+static bool
+has_left(const struct conn *c, uint32_t events)
+{
+	return (events & EPOLLRDHUP) != 0 && !c->half_closed && c->state == CONN_APP &&
+		c->req->pending != NULL &&
+		self.loop.now >= c->began + RIGHT_BEHIND_MS &&
+		strcmp(self.settings->half_closed, "abort") == 0;
+}
+
+/* Both directions are closed. */
+static bool
+is_cut(const struct conn *c, uint32_t events)
+{
+	return (events & (EPOLLHUP | EPOLLERR)) != 0 &&
+		(c->state == CONN_APP || c->state == CONN_READY);
+}
+
 static void
 on_event(struct watch *watch, uint32_t events)
 {
 	struct conn *c = (struct conn *)watch;
 
 	c->readable |= (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+	c->broken |= is_cut(c, events) || has_left(c, events);
 	c->half_closed |= (events & EPOLLRDHUP) != 0;
-	/* Both directions are closed: nobody reads a response. */
-	if ((events & (EPOLLHUP | EPOLLERR)) != 0 &&
-		(c->state == CONN_APP || c->state == CONN_READY))
-		c->broken = true;
 	conn_run(c);
 }
 

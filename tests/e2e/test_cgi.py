@@ -587,6 +587,35 @@ def test_client_that_leaves(cgi, tmp_path):
     wait_for(lambda: not children(s), what="no zombie")
 
 
+@pytest.mark.parametrize("half_closed", ["abort", "answer"])
+def test_client_that_closes_its_side(cgi, tmp_path, half_closed):
+    """Later than its request: most who do so have gone."""
+    pids, gate = tmp_path / "pids", tmp_path / "gate"
+    s = cgi({"a.cgi": f"#!/bin/sh\necho $$ >{pids}\nwhile [ ! -e {gate} ]; do sleep 0.05; done\n"
+                      "printf 'Content-Type: text/plain\\n\\nhello\\n'\n"},
+            half_closed=half_closed)
+    tmp_path.chmod(0o777)
+    with s.connect() as client:
+        client.ask("/a.cgi")
+        wait_for(lambda: pids.exists() and pids.read_text(), what="the program runs")
+        time.sleep(0.2)
+        client.socket.shutdown(socket.SHUT_WR)
+        if half_closed == "abort":
+            wait_for(lambda: ended(pids), what="the program ended")
+        else:
+            gate.touch()
+            assert client.response().body == b"hello\n"
+
+
+def test_client_that_closes_its_side_with_its_request_is_answered(cgi):
+    s = cgi({"a.cgi": "#!/bin/sh\nsleep 0.3\nprintf 'Content-Type: text/plain\\n\\nhello\\n'\n"})
+    for _ in range(5):
+        with s.connect() as client:
+            client.ask("/a.cgi")
+            client.socket.shutdown(socket.SHUT_WR)
+            assert client.response().body == b"hello\n"
+
+
 def test_client_that_leaves_while_it_waits(cgi, tmp_path):
     s = cgi({"a.cgi": f"#!/bin/sh\necho >>{tmp_path}/runs\n"
              f"while ! [ -e {tmp_path}/go ]; do sleep 0.02; done\nprintf 'Status: 200\\n\\n'"},
