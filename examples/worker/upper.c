@@ -2,6 +2,7 @@
  * A worker class of one's own: it speaks no HTTP, but answers each line that a client
  * sends with the same line in capitals, one client at a time. The arbiter forks these
  * workers, watches them, replaces them at HUP and stops them, as it does its own.
+ * Described in alicorn-worker(7).
  *
  *	alicorn -k ./upper.so -w 4 -b 127.0.0.1:7000 ./upper.so
  *
@@ -13,11 +14,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
-#include "alicorn-worker.h"
+#include <alicorn-worker.h>
+#include <alicorn.h> /* the levels of the log */
 
-enum { LINE_MAX_BYTES = 4096, WARNING = 2, INFO = 3 };
+enum { LINE_MAX_BYTES = 4096, PATIENCE_SECONDS = 5 };
 
 static const char *
 init(const struct al_worker *worker, void **state)
@@ -49,11 +52,17 @@ answer_line(int client)
 	return write(client, line, n) == (ssize_t)n;
 }
 
-/* A sign of life for each line: a client that says nothing for `timeout` seconds costs
- * the worker its life, as a hanging request does elsewhere. */
+/* A client that is silent, or does not read, is left after a while: worker and others
+ * wait for it. The sign of life at each line is for what takes longer all the same,
+ * such as a line that comes byte by byte: after `timeout` seconds it costs the worker
+ * its life, as a request that hangs does elsewhere. */
 static void
 serve_client(int client)
 {
+	struct timeval patience = { .tv_sec = PATIENCE_SECONDS };
+
+	setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	setsockopt(client, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	do
 		al_worker_notify("a line");
 	while (answer_line(client));
@@ -70,7 +79,7 @@ accept_from(const struct al_listener *listener)
 	if (client >= 0)
 		serve_client(client);
 	else if (errno != EAGAIN)
-		al_worker_log(WARNING, "accept on %s: %s", listener->address,
+		al_worker_log(AL_WARNING, "accept on %s: %s", listener->address,
 			strerror(errno));
 }
 
@@ -89,7 +98,7 @@ run(const struct al_worker *worker, void *state)
 			if ((polled[i].revents & POLLIN) != 0)
 				accept_from(&worker->listeners[i - 1]);
 	}
-	al_worker_log(INFO, "worker %u stops", worker->age);
+	al_worker_log(AL_INFO, "worker %u stops", worker->age);
 	free(polled);
 	return 0;
 }

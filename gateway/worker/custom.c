@@ -1,6 +1,7 @@
 #include "gateway/worker/custom.h"
 
 #include <dlfcn.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,19 +28,36 @@ custom_is_wanted(void)
 static const char *
 open_class(const char *path)
 {
-	static char error[128];
-	void *library = dlopen(path, RTLD_NOW | RTLD_GLOBAL);
+	static char error[PATH_MAX + 64];
 
+	al_file(path);
+	void *library = dlopen(path, RTLD_NOW | RTLD_GLOBAL);
 	if (library == NULL)
 		return dlerror();
 	class = dlsym(library, "al_worker_class");
 	if (class == NULL)
 		return dlerror();
-	if (class->abi == AL_WORKER_ABI && class->init != NULL && class->run != NULL)
+	if (class->abi != AL_WORKER_ABI)
+		snprintf(error, sizeof(error),
+			"%s: its interface is %u, the server's is %d", path, class->abi,
+			AL_WORKER_ABI);
+	else if (class->init == NULL || class->run == NULL)
+		snprintf(error, sizeof(error), "%s: its al_worker_class has no %s",
+			path, class->init == NULL ? "init()" : "run()");
+	return *error != '\0' ? error : NULL;
+}
+
+/* Its reason says which class it is of. */
+static const char *
+init(void)
+{
+	static char error[512];
+	const char *reason = class->init(&worker, &state);
+
+	if (reason == NULL)
 		return NULL;
-	snprintf(error, sizeof(error),
-		"%.60s: not a worker class of interface %d: it has %u", path,
-		AL_WORKER_ABI, class->abi);
+	snprintf(error, sizeof(error), "%s: %s",
+		class->name != NULL ? class->name : "its worker class", reason);
 	return error;
 }
 
@@ -77,7 +95,7 @@ custom_load(const char *target)
 
 	if (error == NULL)
 		error = describe(target);
-	return error != NULL ? error : class->init(&worker, &state);
+	return error != NULL ? error : init();
 }
 
 int

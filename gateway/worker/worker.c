@@ -431,6 +431,7 @@ end_threads(void)
 static int
 run_custom(void)
 {
+	files_tell(&channel);
 	if (!tell(MESSAGE_READY, SLICE("")))
 		return EXIT_DONE;
 	int status = custom_run();
