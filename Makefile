@@ -77,7 +77,7 @@ DEMO_FILES := $(patsubst conf.d/demo/%.c,$(BUILD)/apps/%.so,$(wildcard conf.d/de
 EXAMPLES := $(addprefix $(BUILD)/examples/imsg/,sender receiver)
 # Applications: a file each, and in websocket/ what both are made of.
 EXAMPLE_APPS := $(addprefix $(BUILD)/examples/,websocket/echo.so websocket/chat.so \
-	events/events.so)
+	events/events.so simulation/simulation.so worker/upper.so)
 WEBSOCKET := $(filter-out %/echo.o %/chat.o,$(call objects,examples/websocket))
 TEST_FILES := $(patsubst tests/apps/%.c,$(BUILD)/apps/%.so,$(wildcard tests/apps/*.c))
 
@@ -138,7 +138,7 @@ $(EXAMPLES): %: %.o $(BUILD)/examples/imsg/talk.o \
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(OWN_CFLAGS) $(LDFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(LDLIBS)
 
-$(BUILD)/examples/websocket/%.o $(BUILD)/examples/events/%.o \
+$(patsubst %.so,%.o,$(EXAMPLE_APPS)) $(BUILD)/examples/websocket/%.o \
 	$(BUILD)/tests/unit/test_websocket.o: OWN_CPPFLAGS += -Igateway
 $(filter %/echo.so %/chat.so,$(EXAMPLE_APPS)): $(WEBSOCKET)
 $(EXAMPLE_APPS): %.so: %.o

@@ -134,12 +134,26 @@ handle(void *app, struct al_request *req)
 	return c->handle(c->state, req);
 }
 
+/* It works on without; once is enough to say so. */
+static int
+pause_for_ever(void)
+{
+	static bool told;
+
+	if (!told)
+		al_log(NULL, AL_WARNING,
+			"the application has no al_iterate(), as worker_class = "
+			"\"iterating\" wants it");
+	told = true;
+	return AL_PAUSE;
+}
+
 static int
 iterate(void *app)
 {
 	struct c_app *c = app;
 
-	return c->iterate != NULL ? c->iterate(c->state) : AL_PAUSE;
+	return c->iterate != NULL ? c->iterate(c->state) : pause_for_ever();
 }
 
 static void

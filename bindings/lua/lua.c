@@ -53,6 +53,20 @@ handle(void *app, struct al_request *req)
 	return state_mine != NULL ? state_answer(state_mine, req) : AL_ERROR;
 }
 
+/* It works on without; once is enough to say so. */
+static int
+pause_for_ever(void)
+{
+	static bool told;
+
+	if (!told)
+		al_log(NULL, AL_WARNING,
+			"the application has no function iterate, as worker_class = "
+			"\"iterating\" wants it");
+	told = true;
+	return AL_PAUSE;
+}
+
 static int
 iterate(void *app)
 {
@@ -60,7 +74,7 @@ iterate(void *app)
 	int result = AL_PAUSE;
 
 	if (s->calls[CALL_ITERATE] == LUA_REFNIL)
-		return AL_PAUSE;
+		return pause_for_ever();
 	if (!state_call(s, s->L, CALL_ITERATE, 0))
 		log_lines(NULL, AL_LOG_ERROR, error_text(s->L));
 	else if (!module_is_pause(s->L, -1))
