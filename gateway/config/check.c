@@ -306,12 +306,12 @@ check_apps(struct load *l, size_t first)
 		check_paths(l, section);
 		check_text(l, section, APP_access_log_format,
 			access_format_check(c->apps[i].access_log_format));
+		check_text(l, section, APP_worker_class,
+			find_worker_class(l, &c->apps[i]));
 		check_target(l, &c->apps[i]);
 		check_addresses(l, &c->apps[i]);
 		check_identity(l, &c->apps[i]);
 		check_workers(l, &c->apps[i]);
-		check_text(l, section, APP_worker_class,
-			find_worker_class(l, &c->apps[i]));
 	}
 	if (l->faults > faults)
 		return;

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <semaphore.h>
 #include <stdint.h>
+#include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -18,6 +19,8 @@
 enum {
 	STACK_BYTES = 256 * 1024,
 	QUIET_LOOKS = 100, /* without a call; then it sleeps until there is one */
+	ALERT_LOOKS = 1000, /* after a long call, at each `relief_after`; */
+	CALM_FACTOR = 4, /* else after so many of them, as looking has its price */
 	PATIENCE_US = 20, /* until the lock is looked at again */
 };
 
@@ -33,6 +36,9 @@ static _Atomic uint64_t calls;
 
 static sem_t wake_up;
 static atomic_bool asleep;
+
+/* An eventfd: the main thread has the loop again, or the thread shall end. */
+static int recall = -1;
 
 /* ---- The main thread's side ---- */
 
@@ -63,7 +69,7 @@ take_back(void)
 	struct conn *c;
 
 	atomic_store(&in_charge, false);
-	loop_kick(&self.loop);
+	(void)eventfd_write(recall, 1);
 	TAILQ_FOREACH (c, &self.ready, in_state)
 		loop_again(&self.loop, &c->watch);
 }
@@ -125,18 +131,24 @@ sleep_until_call(uint64_t seen)
 		;
 }
 
-/* The call that takes long, or 0: the thread shall end. */
+/* The call that takes long, or 0: the thread shall end. In a worker whose calls are all
+ * short looks are rare. */
 static uint64_t
 find_long_call(void)
 {
+	static unsigned alert;
 	uint64_t seen = atomic_load(&calls);
+	int64_t after_us = self.settings->relief_after * 1000;
 	unsigned quiet = 0;
 
 	while (!atomic_load(&over)) {
-		sleep_us(self.settings->relief_after * 1000);
+		sleep_us(alert > 0 ? after_us : CALM_FACTOR * after_us);
+		alert -= alert > 0;
 		uint64_t now = atomic_load(&calls);
-		if (now == seen && now % 2 == 1)
+		if (now == seen && now % 2 == 1) {
+			alert = ALERT_LOOKS;
 			return now;
+		}
 		quiet = now == seen ? quiet + 1 : 0;
 		if (quiet > QUIET_LOOKS)
 			sleep_until_call(now);
@@ -176,12 +188,17 @@ take_over(void)
 	end_round();
 }
 
-static int
+static void
 wait_for_events(int ms)
 {
-	struct pollfd p = { .fd = self.loop.epoll, .events = POLLIN };
+	struct pollfd p[] = {
+		{ .fd = self.loop.epoll, .events = POLLIN },
+		{ .fd = recall, .events = POLLIN },
+	};
+	eventfd_t n;
 
-	return poll(&p, 1, ms);
+	if (poll(p, sizeof(p) / sizeof(p[0]), ms) > 0 && p[1].revents != 0)
+		(void)eventfd_read(recall, &n);
 }
 
 /* The rounds. Events are taken from the epoll set with the lock alone, so none is lost
@@ -222,7 +239,8 @@ relief_start(void)
 	if (app_is_event_driven(&self.app) || self.settings->relief_after == 0 ||
 		threads_are_used())
 		return 0;
-	if (sem_init(&wake_up, 0, 0) != 0)
+	recall = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (recall < 0 || sem_init(&wake_up, 0, 0) != 0)
 		return -1;
 	may_sleep = syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED,
 			    0, 0) == 0;
@@ -239,6 +257,7 @@ relief_stop(void)
 		return;
 	atomic_store(&over, true);
 	sem_post(&wake_up);
+	(void)eventfd_write(recall, 1);
 	pthread_join(thread, NULL);
 	runs = false;
 }

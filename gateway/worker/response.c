@@ -24,17 +24,30 @@ enum { GATHER_BYTES = 16 * 1024, PIECES = 6 };
 /* Encoded here and sent at once, or queued as a copy: one for all connections. */
 static struct buffer head_bytes;
 
+/* RFC 9110 section 5.6.7. Not by strftime(): an application may have set a locale. */
+static void
+make_date(char *text, size_t room, time_t at)
+{
+	static const char days[][4] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri",
+		"Sat" };
+	static const char months[][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
+		"Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
+	struct tm tm;
+
+	gmtime_r(&at, &tm);
+	snprintf(text, room, "%s, %02d %s %d %02d:%02d:%02d GMT", days[tm.tm_wday],
+		tm.tm_mday, months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min,
+		tm.tm_sec);
+}
+
 static struct slice
 date(void)
 {
 	time_t now = time(NULL);
-	struct tm tm;
 
 	if ((uint64_t)now != self.date_at) {
 		self.date_at = (uint64_t)now;
-		gmtime_r(&now, &tm);
-		strftime(
-			self.date, sizeof(self.date), "%a, %d %b %Y %H:%M:%S GMT", &tm);
+		make_date(self.date, sizeof(self.date), now);
 	}
 	return slice_str(self.date);
 }
