@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "handshake.h"
@@ -25,6 +26,19 @@ const uint32_t al_flags = AL_THREAD_SAFE;
 enum { TEXT_MAX = 4096, SAID = 1 /* the type of our messages to other workers */ };
 
 /* ---- What is said ---- */
+
+/* At most once a second: more is said than the server passes on. */
+static void
+complain(int error)
+{
+	static time_t said;
+	time_t now = time(NULL);
+
+	if (now != said)
+		al_log(NULL, AL_WARNING, "other workers were not told: %s",
+			strerror(error));
+	said = now;
+}
 
 /* Called in the hub's thread, with its lock; al_send() may be called in any. */
 static void
@@ -46,8 +60,7 @@ say(struct peer *peer, const struct message *m)
 	size_t len = (size_t)n + m->n;
 	hub_tell_locked(OP_TEXT, line, len);
 	if (al_send(AL_TO_POOL, SAID, line, len, -1) != 0)
-		al_log(NULL, AL_WARNING, "other workers were not told: %s",
-			strerror(errno));
+		complain(errno);
 }
 
 /* Called in the main thread, between requests. */
