@@ -221,7 +221,7 @@ conn_close(struct conn *c)
 	if (conn_is_asked(c) || c->state == CONN_DETACHED)
 		access_log(c->req);
 	if (c->state == CONN_DETACHED)
-		detached_forget(c->req);
+		detached_end(c->req);
 	if (c->cut)
 		setsockopt(c->watch.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	conn_leave(c);

@@ -11,7 +11,9 @@
 
 enum { LOOK_MS = 1000 };
 
+/* Those whose sockets were taken. */
 static LIST_HEAD(, al_request) all = LIST_HEAD_INITIALIZER(all);
+static uint64_t last_taken;
 static bool is_due; /* that all are looked at */
 static bool has_drained;
 static struct timer look;
@@ -34,7 +36,10 @@ take_socket(struct al_request *req, const void **unread, size_t *n)
 	slice_advance(&rest, req->head_len);
 	*unread = rest.ptr;
 	*n = rest.len;
-	req->taken = true;
+	if (req->taken == 0) {
+		req->taken = ++last_taken;
+		LIST_INSERT_HEAD(&all, req, in_taken);
+	}
 	return c->watch.fd;
 }
 
@@ -84,7 +89,6 @@ detached_begin(struct conn *c)
 	req->response.status = presumed_status(req);
 	loop_pause(&self.loop, &c->watch);
 	conn_move(c, CONN_DETACHED);
-	LIST_INSERT_HEAD(&all, req, in_detached);
 	look.fn = on_look;
 	if (look.at == 0)
 		(void)timer_set(&self.loop.timers, &look, self.loop.now + LOOK_MS);
@@ -95,17 +99,22 @@ detached_begin(struct conn *c)
 
 struct return_errand {
 	struct errand errand; /* first: see take_back */
-	struct al_request *req;
+	uint64_t taken; /* the request may end before this is run, so it is looked for */
 };
 
-/* Before handle() has returned, in another thread of the application, it is but noted.
- */
+/* Before handle() has returned, in another thread of the application, it is but noted. */
 static void
 take_back(struct errand *errand)
 {
-	struct al_request *req = ((struct return_errand *)errand)->req;
+	uint64_t taken = ((struct return_errand *)errand)->taken;
+	struct al_request *req;
 
 	free(errand);
+	LIST_FOREACH (req, &all, in_taken)
+		if (req->taken == taken)
+			break;
+	if (req == NULL)
+		return;
 	req->given_back = true;
 	if (req->conn->state == CONN_DETACHED)
 		conn_close(req->conn);
@@ -121,16 +130,23 @@ detached_give_back(struct al_request *req)
 			strerror(ENOMEM));
 		return;
 	}
-	*e = (struct return_errand){ .errand.run = take_back, .req = req };
+	*e = (struct return_errand){ .errand.run = take_back, .taken = req->taken };
 	errand_ask(&e->errand);
 }
 
 void
-detached_forget(struct al_request *req)
+detached_release(struct al_request *req)
+{
+	if (req->taken != 0)
+		LIST_REMOVE(req, in_taken);
+	req->taken = 0;
+}
+
+void
+detached_end(struct al_request *req)
 {
 	const struct al_proc *proc = req->proc;
 
-	LIST_REMOVE(req, in_detached);
 	if (proc == NULL || proc->ended == NULL)
 		return;
 	lock_give();
@@ -226,7 +242,8 @@ detached_attend(void)
 		return;
 	is_due = false;
 	for (req = LIST_FIRST(&all); req != NULL; req = next) {
-		next = LIST_NEXT(req, in_detached);
-		look_at(req);
+		next = LIST_NEXT(req, in_taken);
+		if (req->conn->state == CONN_DETACHED)
+			look_at(req);
 	}
 }

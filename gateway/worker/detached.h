@@ -16,8 +16,11 @@ enum want detached_begin(struct conn *c);
 /* al_finish() for a request whose socket was taken; in any thread. */
 void detached_give_back(struct al_request *req);
 
-/* Its connection ends. */
-void detached_forget(struct al_request *req);
+/* Its connection ends: the application hears of it. */
+void detached_end(struct al_request *req);
+
+/* The request object is to be used for another. */
+void detached_release(struct al_request *req);
 
 /* The main thread, after each round. */
 void detached_attend(void);

@@ -82,6 +82,8 @@ al_send(enum al_to to, uint32_t type, const void *data, size_t n, int fd)
 
 	if (n > AL_MESSAGE_MAX)
 		return refuse(EMSGSIZE);
+	if (self.slot == NULL) /* a prototype, which nobody hears */
+		return refuse(EPIPE);
 	if (atomic_load(&n_going) >= WAITING_MAX)
 		return refuse(EAGAIN);
 	struct kept_message *m = make(&letter, data, n);

@@ -51,6 +51,8 @@ peers_busy(void)
 	const struct slot *s;
 	unsigned n = 0;
 
+	if (self.slot == NULL) /* a prototype */
+		return 0;
 	for (size_t i = 0; (s = next_peer(&i)) != NULL;)
 		n += atomic_load_explicit(&s->pending, memory_order_relaxed) > 0;
 	return n;

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "gateway/logger/log.h"
+#include "gateway/worker/detached.h"
 #include "gateway/worker/self.h"
 #include "gateway/worker/spool.h"
 #include "protocols/cgi.h"
@@ -104,7 +105,8 @@ request_reset(struct al_request *req)
 	req->too_long = req->waiting = false;
 	req->in_handle = req->finished = req->told_answered = false;
 	req->pending = NULL;
-	req->taken = req->given_back = req->is_told = false;
+	detached_release(req);
+	req->given_back = req->is_told = false;
 	req->proc = NULL;
 }
 

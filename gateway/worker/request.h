@@ -56,13 +56,13 @@ struct al_request {
 	uint64_t began_us; /* clock_us() at its first byte, for the access log */
 
 	/* AL_ALREADY_HANDLED: see detached.c */
-	bool taken; /* al_socket was called: al_finish may come from any thread */
+	uint64_t taken; /* al_socket was called, as this one; 0: it was not */
 	bool given_back; /* al_finish was called */
 	bool is_told; /* to end, */
 	uint64_t told_at; /* in clock_ms() */
 	const struct al_proc *proc;
 	void *proc_arg;
-	LIST_ENTRY(al_request) in_detached;
+	LIST_ENTRY(al_request) in_taken;
 
 	/* AL_PENDING */
 	bool in_handle; /* handle() has not returned yet */

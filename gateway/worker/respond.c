@@ -147,7 +147,7 @@ call_application(struct conn *c)
 
 	if (result == AL_PENDING)
 		return keep_pending(c);
-	if (result == AL_ALREADY_HANDLED && c->req->taken)
+	if (result == AL_ALREADY_HANDLED && c->req->taken != 0)
 		return detached_begin(c);
 	if (result == AL_ALREADY_HANDLED) {
 		al_log(c->req, AL_LOG_ERROR,

@@ -479,7 +479,7 @@ finish(struct al_request *req, enum al_result result, int status)
 void
 al_finish(struct al_request *req, enum al_result result, int status)
 {
-	if (req->taken) {
+	if (req->taken != 0) {
 		detached_give_back(req);
 		return;
 	}

@@ -239,7 +239,6 @@ def test_broken_file_with_its_line(site, alicorn):
 
 @pytest.mark.parametrize("option,sentence", [
     ("--keyfile=x", "--keyfile: TLS is not built in yet; put a TLS proxy in front"),
-    ("--worker-class=gevent", '--worker-class: "gevent": not sync, gthread, iterating or FILE.so'),
     ("--statsd-host=x", "--statsd-host: metrics are not built in yet"),
     ("--paste=x", "--paste: ini files are not read"),
     ("--worker-tmp-dir=/dev/shm", "--worker-tmp-dir: has no meaning here"),
@@ -247,6 +246,12 @@ def test_broken_file_with_its_line(site, alicorn):
 def test_flags_of_gunicorn_get_a_sentence(alicorn, option, sentence):
     done = alicorn(option, "x.so")
     assert done.returncode == 2 and sentence in done.stderr
+
+
+def test_worker_classes_of_gunicorn_get_a_sentence(alicorn):
+    done = alicorn("--worker-class=gevent", "x.so")
+    assert done.returncode == 1
+    assert '--worker-class: "gevent": not sync, gthread, iterating or FILE.so' in done.stderr
 
 
 def test_settings_of_gunicorn_get_a_sentence(alicorn, tmp_path):
