@@ -84,7 +84,7 @@ TEST_FILES := $(patsubst tests/apps/%.c,$(BUILD)/apps/%.so,$(wildcard tests/apps
 Q = $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
 
-all: $(BUILD)/alicorn $(BUILD)/alicorn-fcgi $(BINDING_FILES) $(DEMO_FILES)
+all: $(BUILD)/alicorn $(BUILD)/alicorn-fcgi $(BINDING_FILES) $(DEMO_FILES) $(EXAMPLE_APPS)
 	@$(foreach b,$(filter-out $(BINDINGS),python lua luajit php),echo \
 		"$(b): not built, its language is not installed (make deps)";)
 
