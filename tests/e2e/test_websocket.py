@@ -83,7 +83,7 @@ def test_refusals(run, language):
 
 
 def test_echo_of_all_sizes(run):
-    with WebSocket(run("echo").address) as c:
+    with WebSocket(run("echo").address, "/") as c:
         for n in 0, 1, 125, 126, 65535, 65536, 1 << 20:
             for data in "x" * n, os.urandom(n):
                 c.say(data)
@@ -167,14 +167,14 @@ def test_close_codes(run, language):
 def test_who_asks_and_does_not_read_is_not_read_from(run):
     """It holds at most what the queue of a peer may be."""
     s = run("echo")
-    with WebSocket(s.address) as c:
+    with WebSocket(s.address, "/") as c:
         c.socket.settimeout(2)
         sent, data = 0, frame(BINARY, b"x" * 100000)
         with pytest.raises(TimeoutError):
             while sent < 100 << 20:
                 c.send(data)
                 sent += len(data)
-    with WebSocket(s.address) as c:
+    with WebSocket(s.address, "/") as c:
         c.say("still here")
         assert c.hear() == "still here"
 
@@ -192,6 +192,13 @@ def test_the_library_that_others_use(run, language):
             await (await bob.ping())
         assert ada.close_code == bob.close_code == 1000
     asyncio.run(asyncio.wait_for(talk(), 20))
+
+
+def hears(guest, text):
+    """At some time: what others said may come before it."""
+    while (heard := guest.hear()) != text:
+        assert ": " in heard
+    return True
 
 
 # ---- Several workers ---------------------------------------------------------------------
@@ -243,6 +250,50 @@ def test_all_workers_hear(run, language, more):
         with s.chat("ada") as ada:
             ada.say("back")
             assert bob.hear() == ada.hear() == "ada: back"
+
+
+# The chat, and /gate, which waits for a file of this name.
+GATED = """
+import os, sys, time
+sys.path.insert(0, %r)
+import chat
+
+def application(environ, start_response):
+    while environ["PATH_INFO"] == "/gate" and not os.path.exists("gate"):
+        time.sleep(0.01)
+    return chat.application(environ, start_response)
+"""
+
+
+@python
+@pytest.mark.parametrize("more", [{"workers": 1}, {"workers": 2}, {"workers": 1, "threads": 2}],
+                         ids=str)
+def test_a_call_that_takes_long_holds_no_guest_up(run, tmp_path, more):
+    (tmp_path / "gated.py").write_text(GATED % str(SOURCES))
+    s = run("python", target="python:gated:application", chdir=str(tmp_path), **more)
+    s.wait_workers(more["workers"])
+    kept = [WebSocket(s.address) for _ in range(6)]
+    for c in kept:
+        assert c.get("/").status == 200
+    with s.chat("ada") as ada, s.chat("bob") as bob, s.connect() as slow:
+        slow.ask("/gate")
+        for text in "one", "two":
+            ada.say(text)
+            assert [ada.hear(), bob.hear()] == [f"ada: {text}"] * 2
+        if more != {"workers": 1}:
+            # Of these some are connections of the worker that is held; they are handed on,
+            # with what came behind the request.
+            for i, c in enumerate(kept):
+                c.upgrade("/chat?eve", behind=frame(TEXT, f"number {i}"))
+                assert hears(c, f"eve: number {i}")
+        assert not select.select([slow.socket], [], [], 0)[0]
+        (tmp_path / "gate").touch()
+        assert slow.response().status == 404
+        if more != {"workers": 1}:
+            # Messages of other workers wait for the main thread.
+            assert hears(ada, "eve: number 5") and hears(bob, "eve: number 5")
+    for c in kept:
+        c.close()
 
 
 # ---- The end -----------------------------------------------------------------------------
@@ -297,13 +348,6 @@ def test_a_client_that_does_not_agree_to_the_end(run, language):
     with s.chat() as c:
         c.say("still served")
         assert c.hear() == "ada: still served"
-
-
-def hears(guest, text):
-    """At some time: what others said may come before it."""
-    while (heard := guest.hear()) != text:
-        assert ": " in heard
-    return True
 
 
 def test_those_who_may_stay(run, language):

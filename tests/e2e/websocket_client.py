@@ -36,18 +36,23 @@ def close_frame(code, why=b""):
 
 
 class WebSocket(Client):
-    """A connection whose handshake is done; `behind` is sent in one piece with it."""
+    """A connection whose handshake is done; `behind` is sent in one piece with it. Without a
+    path it is one for HTTP, until upgrade()."""
 
-    def __init__(self, address, path="/", behind=b"", fields=()):
+    def __init__(self, address, path=None, behind=b"", fields=()):
         super().__init__(address)
+        self.host = address if isinstance(address, str) else address[0]
+        if path is not None:
+            self.upgrade(path, behind, fields)
+
+    def upgrade(self, path, behind=b"", fields=()):
         fields = "".join(f"{k}: {v}\r\n" for k, v in {**HANDSHAKE, **dict(fields)}.items())
-        host = address if isinstance(address, str) else address[0]
-        self.send(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n".encode() + behind)
-        self.answer = self.head()
-        assert self.answer.status == 101, self.answer
-        assert self.answer.field("Upgrade").lower() == "websocket"
-        assert self.answer.field("Connection").lower() == "upgrade"
-        assert self.answer.field("Sec-WebSocket-Accept") == ACCEPT
+        self.send(f"GET {path} HTTP/1.1\r\nHost: {self.host}\r\n{fields}\r\n".encode() + behind)
+        answer = self.head()
+        assert answer.status == 101, answer
+        assert answer.field("Upgrade").lower() == "websocket"
+        assert answer.field("Connection").lower() == "upgrade"
+        assert answer.field("Sec-WebSocket-Accept") == ACCEPT
 
     def say(self, data):
         self.send(frame(TEXT if isinstance(data, str) else BINARY, data))
