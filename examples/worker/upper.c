@@ -36,6 +36,18 @@ init(const struct al_worker *worker, void **state)
 	return NULL;
 }
 
+/* A signal, such as that of a stop, interrupts calls that have a time limit. */
+static bool
+read_byte(int client, char *byte)
+{
+	ssize_t n;
+
+	do
+		n = read(client, byte, 1);
+	while (n == -1 && errno == EINTR);
+	return n == 1;
+}
+
 /* One line; false: there is no more, or it is too long. */
 static bool
 answer_line(int client)
@@ -44,7 +56,7 @@ answer_line(int client)
 	size_t n = 0;
 
 	while (n == 0 || line[n - 1] != '\n') {
-		if (n == sizeof(line) || read(client, &line[n], 1) != 1)
+		if (n == sizeof(line) || !read_byte(client, &line[n]))
 			return false;
 		line[n] = (char)toupper((unsigned char)line[n]);
 		n++;
