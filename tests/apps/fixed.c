@@ -1,4 +1,8 @@
-/* The smallest application: a fixed reply. `make bench` measures the server with it. */
+/* The smallest application: a fixed reply. `make bench` measures the server with it. As
+ * fixed.so:with_slow it takes 50 ms for the path /slow. */
+#include <string.h>
+#include <time.h>
+
 #include "alicorn.h"
 
 static const char text[] = "Hello, World!\n";
@@ -15,4 +19,14 @@ al_handle(void *app, struct al_request *req)
 	if (al_start(req, "200 OK", headers, 2) == -1)
 		return AL_ERROR;
 	return al_write(req, text, sizeof(text) - 1) == -1 ? AL_ERROR : AL_DONE;
+}
+
+int
+with_slow(void *app, struct al_request *req)
+{
+	const struct timespec pause = { .tv_nsec = 50 * 1000000 };
+
+	if (strcmp(al_env(req, "PATH_INFO"), "/slow") == 0)
+		nanosleep(&pause, NULL);
+	return al_handle(app, req);
 }

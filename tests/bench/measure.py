@@ -55,10 +55,11 @@ class Round:
     """One run of wrk; None where it gave nothing. wrk itself aborts at times when a server
     closes connections in its face; such a round is told as failed."""
 
-    def __init__(self, url, leaders, seconds):
+    def __init__(self, url, leaders, seconds, script=None):
         before = cpu_seconds(leaders)
         done = subprocess.run(
-            ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", url],
+            ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency",
+             *(["-s", script] if script else []), url],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         time.sleep(0.1)
         cpu = cpu_seconds(leaders) - before

@@ -137,10 +137,10 @@ UWSGI_ARGUMENTS = ["--plugin", "python3", *UWSGI_COMMON, "--need-app", "--chdir"
                    "--module", "hello:application"]
 
 
-def uwsgi(name, folder):
+def uwsgi(name, folder, *arguments):
     port = free_port()
-    return start(name, folder,
-                 [UWSGI, "--http-socket", f"127.0.0.1:{port}", *UWSGI_ARGUMENTS], port)
+    return start(name, folder, [UWSGI, "--http-socket", f"127.0.0.1:{port}",
+                                *UWSGI_ARGUMENTS, *arguments], port)
 
 
 def uwsgi_lua(name, folder):
@@ -150,9 +150,9 @@ def uwsgi_lua(name, folder):
         "--http-socket-modifier1", 6, "--lua", HERE / "hello.lua"], port)
 
 
-def uwsgi_socket(name, folder):
+def uwsgi_socket(name, folder, *arguments):
     path = f"{folder}/uwsgi.sock"
-    return Server(name, folder, [UWSGI, "--uwsgi-socket", path, *UWSGI_ARGUMENTS],
+    return Server(name, folder, [UWSGI, "--uwsgi-socket", path, *UWSGI_ARGUMENTS, *arguments],
                   None).wait(path)
 
 
@@ -221,9 +221,34 @@ def lua_hello(begin, folder, program):
     begin(UWSGI and UWSGI_LUA, uwsgi_lua, "uwsgi, Lua", folder)
 
 
+def one_in_a_hundred(begin, folder, program):
+    """Four workers each; at the most 7,700 requests a second can be had from four."""
+    workers, python = "workers = 4;", f'workers = 4; chdir = "{HERE}";'
+    begin(program, alicorn, "alicorn, C", folder, program,
+          f"c:{program.parent}/apps/fixed.so:with_slow", settings=workers)
+    begin(program, alicorn, "alicorn, Python", folder, program, "python:hello:application",
+          settings=python)
+    begin(program, alicorn, "alicorn, Python, no relief", folder, program,
+          "python:hello:application", settings=python + " relief_after = 0;")
+    begin(program, alicorn, "alicorn, Python, 4 threads", folder, program,
+          "python:hello:application", settings=python + " threads = 4;")
+    begin(GUNICORN, gunicorn, "gunicorn gthread", folder, "--workers", 4, "--worker-class",
+          "gthread", "--threads", 4)
+    begin(UWSGI, uwsgi, "uwsgi, http-socket", folder, "--processes", 4)
+    behind = begin(UWSGI and NGINX, uwsgi_socket, "uwsgi behind nginx", folder,
+                   "--processes", 4)
+    if behind:
+        begin(NGINX, nginx, "nginx + uwsgi", folder, "include /etc/nginx/uwsgi_params; "
+              f"uwsgi_pass unix:{folder}/uwsgi.sock;", [behind])
+
+
 GROUPS = {
     "A fixed reply": fixed_reply,
     "Python, hello": python_hello,
     "PHP, hello": php_hello,
     "Lua, hello": lua_hello,
+    "One call in a hundred sleeps 50 ms": one_in_a_hundred,
 }
+
+# What wrk asks, where it is not the same each time.
+SCRIPTS = {one_in_a_hundred: HERE / "slow.lua"}
