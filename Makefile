@@ -6,6 +6,7 @@
 # make install    under PREFIX (/usr/local) below DESTDIR
 # Others: uninstall manual format clean deps. Variants, each in a folder of its own:
 # make CC=clang, make SANITIZE=address,undefined. V=1 shows the commands.
+# make SANITIZE=thread check-threads
 
 VERSION = 0.1.0
 PREFIX ?= /usr/local
@@ -199,6 +200,12 @@ test check-unit check-e2e:
 
 test-files: all $(BUILD)/unit $(TEST_FILES) $(EXAMPLES) $(EXAMPLE_APPS)
 
+# What threads share: with SANITIZE=thread.
+check-threads:
+	$(DEPS) build tests
+	$(AGAIN) $(BUILD)/alicorn $(BUILD)/c.so $(TEST_FILES)
+	@ALICORN=$(BUILD)/alicorn SANITIZE=$(SANITIZE) tests/run e2e -- tests/e2e/test_handoff.py
+
 fuzz:
 	$(DEPS) build clang
 	$(AGAIN) CC=clang BUILD=$(BUILD)-fuzz SANITIZE=address,undefined \
@@ -262,5 +269,5 @@ format:
 clean:
 	rm -rf build build-*
 
-.PHONY: all run manual test test-files check-unit check-e2e fuzz fuzzers bench deps install uninstall format clean
+.PHONY: all run manual test test-files check-unit check-e2e check-threads fuzz fuzzers bench deps install uninstall format clean
 .DELETE_ON_ERROR:
