@@ -13,8 +13,8 @@ void last_words_arm(void);
 
 enum { SIGNAL_STACK = 64 * 1024 };
 
-/* Handlers in this thread run on it, SIGNAL_STACK bytes, so that they have room when its
- * own is full; NULL: not any more. */
+/* Handlers in this thread run on it, SIGNAL_STACK bytes, so that they have room when
+ * its own is full; NULL: not any more. */
 void last_words_use_stack(char *stack);
 
 /* The loop has heard of a quick stop: ends the process. */
