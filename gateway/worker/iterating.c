@@ -56,8 +56,9 @@ iterating_step(void)
 	if (requests == requests_then && self.loop.now < again_at)
 		return (int)(again_at - self.loop.now);
 	requests_then = requests;
-	if (iterate() == AL_AGAIN)
-		return 0;
-	again_at = self.loop.now + (uint64_t)self.settings->iterate_interval;
-	return (int)self.settings->iterate_interval;
+	again_at = 0;
+	if (iterate() != AL_AGAIN)
+		again_at = self.loop.now + (uint64_t)self.settings->iterate_interval;
+	/* Relief may have been in charge meanwhile: what it has left comes first. */
+	return 0;
 }
