@@ -144,7 +144,8 @@ hear_message(struct arbiter *a, struct child *child, const struct imsg *m)
 		close(m->fd);
 }
 
-/* No child holds the loop up with messages: what is left is for the next round. */
+/* No child holds the loop up with messages: what is left in the socket is for the next
+ * round. What has been read from there is not, as nothing would tell of it. */
 void
 news_hear(struct arbiter *a, struct child *child)
 {
@@ -154,8 +155,9 @@ news_hear(struct arbiter *a, struct child *child)
 	if (child->channel.fd == -1)
 		return;
 	child_flush(&a->family, child);
-	for (int i = 0; i < MESSAGES_A_ROUND && got == 1; i++) {
-		got = channel_receive(&child->channel, &m);
+	for (int i = 0; got == 1; i++) {
+		got = i < MESSAGES_A_ROUND ? channel_receive(&child->channel, &m)
+					   : imsg_next(&child->channel.in, &m);
 		if (got == 1)
 			hear_message(a, child, &m);
 	}

@@ -11,9 +11,13 @@
 #include "gateway/logger/log.h"
 #include "gateway/worker/errands.h"
 #include "gateway/worker/lock.h"
+#include "gateway/worker/relief.h"
 #include "gateway/worker/worker.h"
 
-enum { WAITING_MAX = 1024 }; /* in each direction */
+enum {
+	WAITING_MAX = 1024, /* in each direction */
+	TOLD_EVERY_MS = 1000,
+};
 
 struct kept_message {
 	struct errand errand; /* first: see forward */
@@ -23,8 +27,10 @@ struct kept_message {
 	char bytes[]; /* a struct letter, and the data */
 };
 
-static _Atomic unsigned n_going;
-static STAILQ_HEAD(, kept_message) come = STAILQ_HEAD_INITIALIZER(come);
+STAILQ_HEAD(messages, kept_message);
+static struct messages going = STAILQ_HEAD_INITIALIZER(going);
+static struct messages come = STAILQ_HEAD_INITIALIZER(come);
+static _Atomic unsigned n_going; /* with those that are errands yet */
 static unsigned n_come;
 
 static al_message_fn *_Atomic receiver;
@@ -40,14 +46,24 @@ drop(struct kept_message *m)
 
 /* ---- Away ---- */
 
+void
+messages_forward(void)
+{
+	struct kept_message *m;
+
+	while ((m = STAILQ_FIRST(&going)) != NULL && worker_may_tell(m->len)) {
+		STAILQ_REMOVE_HEAD(&going, next);
+		worker_tell(MESSAGE_SEND, slice_of(m->bytes, m->len), m->fd);
+		atomic_fetch_sub(&n_going, 1);
+		drop(m);
+	}
+}
+
 static void
 forward(struct errand *errand)
 {
-	struct kept_message *m = (struct kept_message *)errand;
-
-	worker_tell(MESSAGE_SEND, slice_of(m->bytes, m->len), m->fd);
-	atomic_fetch_sub(&n_going, 1);
-	drop(m);
+	STAILQ_INSERT_TAIL(&going, (struct kept_message *)errand, next);
+	messages_forward();
 }
 
 static struct kept_message *
@@ -101,13 +117,37 @@ al_send(enum al_to to, uint32_t type, const void *data, size_t n, int fd)
 
 /* ---- Come ---- */
 
+/* Relief has to read on, as there may be other news. */
+bool
+messages_have_room(void)
+{
+	return n_come < WAITING_MAX || relief_is_in_charge();
+}
+
+static void
+lose(void)
+{
+	static uint64_t told;
+	static unsigned n_lost;
+
+	n_lost++;
+	if (told != 0 && self.loop.now < told + TOLD_EVERY_MS)
+		return;
+	log_warning("%s: it is busy, and %u messages of other workers are lost",
+		self.settings->name, n_lost);
+	told = self.loop.now;
+	n_lost = 0;
+}
+
 void
 messages_receive(const struct imsg *in)
 {
 	struct letter letter;
 	struct kept_message *m = NULL;
 
-	if (in->payload.len >= sizeof(letter) && n_come < WAITING_MAX &&
+	if (n_come >= WAITING_MAX) {
+		lose();
+	} else if (in->payload.len >= sizeof(letter) &&
 		atomic_load(&receiver) != NULL) {
 		memcpy(&letter, in->payload.ptr, sizeof(letter));
 		m = make(&letter, in->payload.ptr + sizeof(letter),

@@ -184,9 +184,9 @@ static void
 on_channel(struct watch *watch, uint32_t events)
 {
 	struct imsg m;
-	int got;
+	int got = 0;
 
-	while ((got = channel_receive(&channel, &m)) == 1) {
+	while (messages_have_room() && (got = channel_receive(&channel, &m)) == 1) {
 		if (m.type == MESSAGE_DELIVER) {
 			messages_receive(&m);
 			continue;
@@ -198,10 +198,14 @@ on_channel(struct watch *watch, uint32_t events)
 		else if (m.type == MESSAGE_SERVE && !self.draining)
 			begin();
 	}
-	if (got == 0 && (events & EPOLLOUT) != 0)
+	if (got >= 0 && !messages_have_room()) /* there may be more, read already */
+		loop_again(&self.loop, watch);
+	if (got >= 0 && (events & EPOLLOUT) != 0)
 		got = channel_flush(&channel);
-	if (got == 0)
+	if (got >= 0) {
+		messages_forward();
 		watch_channel();
+	}
 	if (got < 0) {
 		log_warning("%s: the arbiter has gone, stopping", self.settings->name);
 		loop_pause(&self.loop, watch);
@@ -218,6 +222,12 @@ worker_tell(enum message type, struct slice payload, int fd)
 		return false;
 	watch_channel();
 	return true;
+}
+
+bool
+worker_may_tell(size_t n)
+{
+	return channel_has_room(&channel, n);
 }
 
 static bool

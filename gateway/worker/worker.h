@@ -26,6 +26,9 @@ int worker_born(const struct heritage *h);
  * False: the arbiter has gone. */
 bool worker_tell(enum message type, struct slice payload, int fd);
 
+/* There is room for so many bytes, beside the worker's own news. */
+bool worker_may_tell(size_t n);
+
 /* The log is another one: so is what the application prints, and the access log is
  * opened anew. */
 void worker_follow_log(void);

@@ -1,6 +1,7 @@
 """Messages of applications: to the other workers of theirs, and to the hook on_message."""
 
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -8,7 +9,7 @@ import time
 
 import pytest
 
-from conftest import TOP, wait_for
+from conftest import SANITIZED, TOP, wait_for
 
 # /send?TEXT sends a message of type 7 with the text to the pool, and a descriptor by which
 # its readers write "PID TEXT" to the file that NOTES names; /tell?TEXT sends it to the
@@ -165,6 +166,199 @@ def test_many_senders(start):
     for thread in threads:
         thread.join()
     wait_for(lambda: len(s.notes()) == 160, what="160 notes")
+
+
+# Receivers know each sender's messages by their numbers, and check the length, the order and
+# every byte. /stream?N,SIZE sends so many from a thread of its own, patiently, of up to this
+# size; /told answers "PID come wrong lost" for each sender, and /sent whether all are sent.
+STREAMS = r"""
+    #include <errno.h>
+    #include <pthread.h>
+    #include <stdatomic.h>
+    #include <stdio.h>
+    #include <stdlib.h>
+    #include <unistd.h>
+    enum { SENDERS = 64, STREAM = 20 };
+    static struct { pid_t pid; uint32_t next; unsigned come, wrong, lost; } seen[SENDERS];
+    static _Atomic unsigned running, failed;
+    static unsigned long wanted, size;
+
+    static size_t length_of(uint32_t i, unsigned long most) { return (i * 7919ul) % (most + 1); }
+
+    static void on_message(void *arg, pid_t from, uint32_t type, const void *data, size_t n,
+        int fd)
+    {
+        const unsigned char *bytes = data;
+        uint32_t head[2], at = 0;
+        (void)arg;
+        if (fd >= 0)
+            close(fd);
+        while (at < SENDERS - 1 && seen[at].pid != 0 && seen[at].pid != from)
+            at++;
+        seen[at].pid = from;
+        seen[at].come++;
+        if (type != STREAM || n < sizeof head) {
+            seen[at].wrong++;
+            return;
+        }
+        memcpy(head, data, sizeof head);
+        if (head[0] < seen[at].next || n != sizeof head + length_of(head[0], head[1]))
+            seen[at].wrong++;
+        for (size_t i = sizeof head; i < n; i++)
+            if (bytes[i] != (unsigned char)head[0]) {
+                seen[at].wrong++;
+                break;
+            }
+        seen[at].lost += head[0] - seen[at].next;
+        seen[at].next = head[0] + 1;
+    }
+
+    static void *stream(void *arg)
+    {
+        static unsigned char bytes[AL_MESSAGE_MAX];
+        uint32_t head[2] = { 0, (uint32_t)size };
+        (void)arg;
+        while (head[0] < wanted) {
+            size_t n = sizeof head + length_of(head[0], size);
+            memset(bytes, (int)head[0], n);
+            memcpy(bytes, head, sizeof head);
+            if (al_send(AL_TO_POOL, STREAM, bytes, n, -1) == 0)
+                head[0]++;
+            else if (errno == EAGAIN)
+                usleep(500);
+            else {
+                failed++;
+                break;
+            }
+        }
+        running--;
+        return NULL;
+    }
+
+    const char *al_worker_init(void **app)
+    {
+        (void)app;
+        al_on_message(on_message, NULL);
+        return NULL;
+    }
+
+    int al_handle(void *app, struct al_request *req)
+    {
+        const char *path = al_env(req, "PATH_INFO");
+        char text[SENDERS * 64] = "", *end;
+        size_t len = 0;
+        pthread_t thread;
+        (void)app;
+        if (strcmp(path, "/stream") == 0) {
+            wanted = strtoul(al_env(req, "QUERY_STRING"), &end, 10);
+            size = strtoul(end + 1, NULL, 10);
+            running++;
+            pthread_create(&thread, NULL, stream, NULL);
+            pthread_detach(thread);
+        } else if (strcmp(path, "/told") == 0) {
+            for (int i = 0; i < SENDERS && seen[i].pid != 0; i++)
+                len += (size_t)snprintf(text + len, sizeof text - len, "%d %u %u %u\n",
+                    (int)seen[i].pid, seen[i].come, seen[i].wrong, seen[i].lost);
+        } else if (strcmp(path, "/sleep") == 0) {
+            sleep(1);
+        }
+        if (strcmp(path, "/told") != 0)
+            snprintf(text, sizeof text, "%d %u %u", (int)getpid(), running, failed);
+        if (al_start(req, "200 OK", NULL, 0) == -1)
+            return AL_ERROR;
+        return al_write(req, text, strlen(text)) == -1 ? AL_ERROR : AL_DONE;
+    }"""
+
+
+@pytest.fixture
+def streams(server, compile_app):
+    app = compile_app(STREAMS)
+
+    def run(workers, **settings):
+        s = server(apps={"a": {"target": f"c:{app}", "bind": "127.0.0.1:0", "workers": workers,
+                               "keepalive": 60, **settings}})
+        s.wait_workers(workers)
+        return s, connection_to_each(s, workers)
+    return run
+
+
+def connection_to_each(s, n):
+    """A connection of each worker, by pid."""
+    found = {}
+    while len(found) < n:
+        client = s.connect()
+        if found.setdefault(int(client.get("/pid").text.split()[0]), client) is not client:
+            client.close()
+    return found
+
+
+def wait_sent(clients):
+    for client in clients:
+        wait_for(lambda: client.get("/pid").text.split()[1:] == ["0", "0"], what="all sent")
+
+
+def told(client):
+    """What this worker has seen: sender: (come, wrong, lost)."""
+    rows = [list(map(int, line.split())) for line in client.get("/told").text.splitlines()]
+    return {row[0]: tuple(row[1:]) for row in rows}
+
+
+@pytest.mark.parametrize("n,size", [(3000 if SANITIZED else 10_000, 0), (300, 16 * 1024 - 8)])
+def test_streams_from_several_workers_at_once(streams, n, size):
+    """From threads of their own: nothing is lost to those who have nothing else to do, and
+    what is sent comes in its order. No worker dies of it."""
+    s, clients = streams(3, relief_after=0)
+    for client in clients.values():
+        client.get(f"/stream?{n},{size}")
+    wait_sent(clients.values())
+    for pid, client in clients.items():
+        expected = {other: (n, 0, 0) for other in clients if other != pid}
+        wait_for(lambda: sum(row[0] for row in told(client).values()) >= 2 * n
+                 or "are lost" in s.log(), what="all messages")
+        assert told(client) == expected or "are lost" in s.log()
+        assert all(row[1] == 0 for row in told(client).values())
+    assert set(s.workers()) == set(clients)
+    s.stop()
+
+
+@pytest.mark.parametrize("relief_after", [0, 1])
+def test_who_is_busy_gets_them_afterwards_or_loses_them_with_a_line(streams, relief_after):
+    s, clients = streams(2, relief_after=relief_after)
+    (busy, reader), (pid, sender) = clients.items()
+    reader.ask("/sleep")
+    n = 5000
+    sender.get(f"/stream?{n},100")
+    assert reader.response().status == 200
+    wait_sent([sender])
+    (client,) = [c for p, c in connection_to_each(s, 2).items() if p == busy]
+    rows = wait_for(lambda: (now := told(client)) and sum(now[pid][::2]) == n and now
+                    or "are lost" in s.log() and now, what="all")
+    come, wrong, lost = rows[pid]
+    assert wrong == 0 and come >= 1000
+    assert lost == 0 or re.search("messages (of other workers )?are lost", s.log())
+    assert set(s.workers()) == set(clients)
+    # The channel goes on.
+    before = told(client)[pid][0]
+    client.get("/stream?10,10")
+    wait_for(lambda: busy in told(connection_to_each(s, 2)[pid]), what="an answer")
+    assert before >= come
+    s.stop()
+
+
+def test_streams_while_reloads_go_on(streams):
+    """They go to whoever serves; each sees what it sees in order."""
+    s, clients = streams(2, graceful_timeout=20)
+    for client in clients.values():
+        client.get("/stream?3000,50")
+    for n in (1, 2):
+        s.signal(signal.SIGHUP)
+        s.wait_log("reload done", n)
+    wait_for(lambda: len(s.workers()) == 2 and not set(s.workers()) & set(clients))
+    for client in connection_to_each(s, 2).values():
+        assert all(row[1] == 0 for row in told(client).values())
+    assert "WARNING" not in s.log().replace("are lost", "") or "are lost" in s.log()
+    assert "signal" not in s.log()
+    s.stop()
 
 
 # ---- To the server ----
