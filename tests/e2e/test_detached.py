@@ -16,7 +16,7 @@ SOURCE = r"""
     #include <sys/socket.h>
     #include <unistd.h>
 
-    struct hold { struct al_request *req; const char *how; int fd, told, ended; };
+    struct hold { struct al_request *req; char how[16]; int fd, told, ended; };
     static struct hold holds[64], *late;
     static unsigned n_holds, n_ended;
 
@@ -56,7 +56,8 @@ SOURCE = r"""
         if (strcmp(path, "/hold") != 0)
             return al_start(req, "200 OK", NULL, 0);
         struct hold *h = &holds[n_holds++ % 64];
-        *h = (struct hold){ .req = req, .how = strdup(al_env(req, "QUERY_STRING")) };
+        *h = (struct hold){ .req = req };
+        snprintf(h->how, sizeof h->how, "%s", al_env(req, "QUERY_STRING"));
         h->fd = al_socket(req, &unread, &n);
         if (strcmp(h->how, "late") == 0)
             late = h;
