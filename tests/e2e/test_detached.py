@@ -43,6 +43,18 @@ SOURCE = r"""
         al_log(NULL, AL_INFO, "ended %u", ++n_ended);
     }
 
+    void before(void *app, struct al_request *req)
+    {
+        (void)app, (void)req;
+        al_log(NULL, AL_INFO, "before");
+    }
+
+    void after(void *app, struct al_request *req)
+    {
+        (void)app;
+        al_log(NULL, AL_INFO, "after %u", al_status(req));
+    }
+
     static const struct al_proc proc = { status, terminate, ended };
 
     int al_handle(void *app, struct al_request *req)
@@ -121,6 +133,17 @@ def test_answered_as_usual_after_a_look_at_the_socket(run):
         assert s.get(f"/hold?{how}").status == status
     s.stop()
     assert "ended" not in s.log().replace("ended with status", "")
+
+
+@pytest.mark.xfail(strict=True, reason="AL_POST_REQUEST does not come for connections that left")
+def test_the_hooks_of_requests(run):
+    s = run(pre_request="before", post_request="after")
+    with hold(s, "ends") as c:
+        assert c.is_closed()
+    s.wait_log("ended 1")
+    assert s.get("/").status == 200
+    s.wait_log("before(.|\n)*before(.|\n)*after 200")
+    assert s.log().count("before") == s.log().count("after 200") == 2
 
 
 def test_the_deaf_are_cut_off(run):
