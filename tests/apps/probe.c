@@ -184,7 +184,7 @@ adler32(uint32_t sum, const unsigned char *data, size_t n)
 static int
 sum(struct al_request *req)
 {
-	static unsigned char piece[1 << 18];
+	static _Thread_local unsigned char piece[1 << 18];
 	const char *where = "none";
 	char text[128];
 	uint32_t sum = 1;
