@@ -71,7 +71,7 @@ CODECS := $(patsubst %,$(BUILD)/protocols/%.o,fastcgi cgi_head cgi_path http1_gu
 
 # A binding is built when its language is installed.
 # The two kinds of Lua are made of one source.
-BINDINGS := c cgi fastcgi $(if $(PYTHON_LIBS),python) $(if $(LUA_LIBS),lua) \
+BINDINGS := c cgi fastcgi files $(if $(PYTHON_LIBS),python) $(if $(LUA_LIBS),lua) \
 	$(if $(LUAJIT_LIBS),luajit) $(if $(PHP_CFLAGS),php)
 BINDING_FILES := $(BINDINGS:%=$(BUILD)/%.so)
 DEMO_FILES := $(patsubst conf.d/demo/%.c,$(BUILD)/apps/%.so,$(wildcard conf.d/demo/*.c))
@@ -112,6 +112,8 @@ $(BUILD)/php.so: BINDING_LIBS = $(PHP_LIBS)
 $(BUILD)/bindings/php/%.o: OWN_CFLAGS += $(PHP_CFLAGS)
 $(BUILD)/protocols/%.o: OWN_CFLAGS += $(LLHTTP_CFLAGS)
 $(BUILD)/fastcgi.so $(BUILD)/cgi.so: $(CODECS)
+$(BUILD)/files.so: $(patsubst %,$(BUILD)/protocols/%.o,http_date http_conditions \
+	http_ranges http_coding mime buffer arena)
 
 define LINK_BINDING
 $(call say,LINK,$@)
@@ -146,7 +148,7 @@ $(EXAMPLE_APPS): %.so: %.o
 	$(call LINK_BINDING)
 
 $(BUILD)/unit: $(UNIT_TESTS) $(filter-out $(BUILD)/gateway/main.o,$(GATEWAY)) \
-		$(BUILD)/bindings/cgi/head.o \
+		$(BUILD)/bindings/cgi/head.o $(BUILD)/bindings/files/path.o \
 		$(filter-out %/hub.o %/peer.o,$(WEBSOCKET)) $(PROTOCOLS) $(LLHTTP_OBJECTS)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(OWN_CFLAGS) $(LDFLAGS) $(OWN_LDFLAGS) -rdynamic -o $@ $^ \

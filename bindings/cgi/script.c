@@ -59,7 +59,7 @@ script_load(struct cgi *app, const char *target)
 
 	if (error != NULL)
 		return error;
-	app->index = index != NULL ? index : "";
+	app->index = index != NULL ? index : "index.php";
 	app->root = app->folder;
 	if (root == NULL)
 		return NULL;

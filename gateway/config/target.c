@@ -20,7 +20,8 @@ typedef const char *form_fn(struct target *t, const struct form_args *a);
 static const char forms[] =
 	"not a target: MODULE:CALLABLE, FILE.py, FILE.lua, FILE.php, FILE.so, "
 	"php:FOLDER, lua:FILE, lua:MODULE, luajit:FILE, luajit:MODULE, "
-	"fcgi://HOST:PORT, fcgi:unix:PATH, fcgi-exec:PROGRAM or cgi:PATH";
+	"fcgi://HOST:PORT, fcgi:unix:PATH, fcgi-exec:PROGRAM, cgi:PATH or "
+	"files:FOLDER";
 
 /* ---- Files ---- */
 
@@ -128,7 +129,7 @@ parse_python(struct target *t, const struct form_args *a)
 	return NULL;
 }
 
-/* ---- Lua, PHP, CGI ---- */
+/* ---- Lua, PHP, CGI, files ---- */
 
 /* A path, where there must be something. */
 static const char *
@@ -191,6 +192,19 @@ parse_cgi(struct target *t, const struct form_args *a)
 {
 	t->binding = "cgi";
 	return parse_path(t, a);
+}
+
+static const char *
+parse_files(struct target *t, const struct form_args *a)
+{
+	struct stat st;
+
+	t->binding = "files";
+	const char *reason = parse_path(t, a);
+	if (reason == NULL && t->spec != NULL && stat(t->spec, &st) == 0 &&
+		!S_ISDIR(st.st_mode))
+		return text_format(a->memory, "%s: not a folder", t->spec);
+	return reason;
 }
 
 /* ---- FastCGI ---- */
@@ -307,6 +321,7 @@ static const struct form {
 	{ "lua:", ".lua", parse_lua },
 	{ "luajit:", NULL, parse_luajit },
 	{ "cgi:", NULL, parse_cgi },
+	{ "files:", NULL, parse_files },
 };
 
 enum { FORMS = sizeof table / sizeof table[0] };

@@ -11,6 +11,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 WORKERS = 2
+HELLO = b"Hello, World!\n"
 
 
 def tool(name):
@@ -172,7 +173,7 @@ pm.max_children = {WORKERS}
 
 
 # ---- What is compared with what. begin(needed, function, …) starts a server, or says why
-# not: then it returns None. ----
+# not: then it returns None. A group's `body` is what "/" answers, if it is not HELLO. ----
 
 
 def fixed_reply(begin, folder, program):
@@ -242,11 +243,31 @@ def one_in_a_hundred(begin, folder, program):
               f"uwsgi_pass unix:{folder}/uwsgi.sock;", [behind])
 
 
+def static(size):
+    """Files of that size; the body is what all must answer."""
+    def group(begin, folder, program):
+        root = folder / "root"
+        root.mkdir()
+        (root / "index.html").write_bytes(group.body)
+        begin((program.parent / "files.so").exists(), alicorn, "alicorn, files", folder, program,
+              f"files:{root}")
+        common = f"root {root}; sendfile on; tcp_nopush on;"
+        begin(NGINX, nginx, "nginx", folder, common)
+        begin(NGINX, nginx, "nginx, open_file_cache", folder,
+              common + " open_file_cache max=1000; open_file_cache_valid 1s;")
+
+    group.body = bytes(i * i % 251 for i in range(size))
+    return group
+
+
 GROUPS = {
     "A fixed reply": fixed_reply,
     "Python, hello": python_hello,
     "PHP, hello": php_hello,
     "Lua, hello": lua_hello,
+    "Static, 1 KB": static(1 << 10),
+    "Static, 100 KB": static(100 << 10),
+    "Static, 1 MB": static(1 << 20),
     "One call in a hundred sleeps 50 ms": one_in_a_hundred,
 }
 

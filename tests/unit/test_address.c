@@ -107,12 +107,15 @@ static const struct {
 		"fcgi://a:1,[::1]:2,c:3" },
 	{ "fcgi:unix:x,unix:/y", "fastcgi", "unix:HERE/x,unix:/y",
 		"fcgi:unix:HERE/x,unix:/y" },
+	{ "files:.", "files", "HERE", "files:HERE" },
+	{ "files:/", "files", "/", "files:/" },
 };
 
 #define FORMS \
 	"not a target: MODULE:CALLABLE, FILE.py, FILE.lua, FILE.php, FILE.so, " \
 	"php:FOLDER, lua:FILE, lua:MODULE, luajit:FILE, luajit:MODULE, " \
-	"fcgi://HOST:PORT, fcgi:unix:PATH, fcgi-exec:PROGRAM or cgi:PATH"
+	"fcgi://HOST:PORT, fcgi:unix:PATH, fcgi-exec:PROGRAM, cgi:PATH or " \
+	"files:FOLDER"
 
 static const struct {
 	const char *text, *reason;
@@ -154,6 +157,9 @@ static const struct {
 	{ "lua:a..b", "HERE/a..b: No such file or directory" },
 	{ "lua:", "no path is given" },
 	{ "cgi:/none/x", "/none/x: No such file or directory" },
+	{ "files:", "no path is given" },
+	{ "files:none", "HERE/none: No such file or directory" },
+	{ "files:app.py", "HERE/app.py: not a folder" },
 	{ "/srv/blog", FORMS },
 	{ "", FORMS },
 };

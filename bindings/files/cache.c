@@ -1,0 +1,209 @@
+#include "bindings/files/cache.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bindings/files/site.h"
+
+enum { KEPT_MS = 1000, SWEEP_MS = 5000 };
+
+static const char *const suffixes[FORMS] = {
+	[FORM_PLAIN] = "",
+	[FORM_BR] = ".br",
+	[FORM_GZIP] = ".gz",
+};
+
+/* ---- Files ---- */
+
+static void
+describe(struct file *f, const struct stat *st)
+{
+	time_t now = time(NULL);
+
+	f->size = st->st_size;
+	f->mtime = st->st_mtim;
+	f->modified = st->st_mtime < now ? st->st_mtime : now;
+	http_date_write(f->last_modified, f->modified);
+	snprintf(f->etag, sizeof(f->etag), "\"%llx-%llx-%llx\"",
+		(unsigned long long)st->st_size,
+		(unsigned long long)st->st_mtim.tv_sec * 1000000000 +
+			(unsigned long long)st->st_mtim.tv_nsec,
+		(unsigned long long)st->st_ino);
+}
+
+/* What is opened never waits: a FIFO would, for somebody who writes to it. */
+static int
+file_open(struct file *f, const struct root *root, const char *path)
+{
+	struct stat st = { 0 };
+
+	f->fd = root_open_file(root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+	if (f->fd == -1) {
+		errno = errno == ENXIO ? ENOENT : errno;
+		return -1;
+	}
+	if (fstat(f->fd, &st) == 0 && S_ISREG(st.st_mode)) {
+		describe(f, &st);
+		return 0;
+	}
+	close(f->fd);
+	f->fd = -1;
+	errno = S_ISDIR(st.st_mode) ? EISDIR : ENOENT;
+	return -1;
+}
+
+/* False: it was removed, or another one was put in its place. */
+static bool
+file_refresh(struct file *f)
+{
+	struct stat st;
+
+	if (f->fd == -1)
+		return true;
+	if (fstat(f->fd, &st) != 0 || st.st_nlink == 0)
+		return false;
+	if (st.st_size != f->size || st.st_mtim.tv_sec != f->mtime.tv_sec ||
+		st.st_mtim.tv_nsec != f->mtime.tv_nsec)
+		describe(f, &st);
+	return true;
+}
+
+/* ---- Entries ---- */
+
+static void
+entry_release(struct entry *e)
+{
+	if (e->path == NULL)
+		return;
+	for (size_t i = 0; i < FORMS; i++)
+		if (e->forms[i].fd != -1)
+			close(e->forms[i].fd);
+	free(e->path);
+	*e = (struct entry){ 0 };
+}
+
+static void
+open_neighbours(struct entry *e, const struct root *root)
+{
+	char path[PATH_MAX];
+
+	for (size_t i = FORM_PLAIN + 1; i < FORMS; i++) {
+		int n = snprintf(path, sizeof(path), "%s%s", e->path, suffixes[i]);
+		e->forms[i].fd = -1;
+		if (n < (int)sizeof(path))
+			file_open(&e->forms[i], root, path);
+	}
+}
+
+static int
+entry_open(struct entry *e, const struct site *site, const char *path, uint64_t now_ms)
+{
+	struct file plain;
+
+	if (file_open(&plain, &site->root, path) != 0)
+		return -1;
+	*e = (struct entry){ .path = strdup(path), .looked_ms = now_ms };
+	if (e->path == NULL) {
+		close(plain.fd);
+		errno = ENOMEM;
+		return -1;
+	}
+	e->type = mime_type(&site->types, path);
+	e->forms[FORM_PLAIN] = plain;
+	open_neighbours(e, &site->root);
+	return 0;
+}
+
+static bool
+is_fresh(struct entry *e, const char *path, uint64_t now_ms)
+{
+	if (e->path == NULL || strcmp(e->path, path) != 0 ||
+		now_ms - e->looked_ms >= KEPT_MS)
+		return false;
+	for (size_t i = 0; i < FORMS; i++)
+		if (!file_refresh(&e->forms[i]))
+			return false;
+	return true;
+}
+
+/* ---- The cache ---- */
+
+/* Nothing stays open for long that nobody asks for. */
+static void
+sweep(void *arg)
+{
+	struct cache *c = arg;
+	bool is_empty = true;
+
+	for (size_t i = 0; i < CACHE_ENTRIES; i++) {
+		struct entry *e = &c->entries[i];
+		if (!e->is_used)
+			entry_release(e);
+		e->is_used = false;
+		is_empty = is_empty && e->path == NULL;
+	}
+	if (!is_empty) {
+		al_timer_reset(c->sweep, SWEEP_MS);
+		return;
+	}
+	al_timer_free(c->sweep);
+	c->sweep = NULL;
+}
+
+/* FNV-1a. */
+static struct entry *
+place_of(struct cache *c, const char *path)
+{
+	uint32_t hash = 2166136261;
+
+	for (; *path != '\0'; path++)
+		hash = (hash ^ (unsigned char)*path) * 16777619;
+	return &c->entries[(hash ^ hash >> 16) % CACHE_ENTRIES];
+}
+
+static void
+release_entries(struct cache *c)
+{
+	for (size_t i = 0; i < CACHE_ENTRIES; i++)
+		entry_release(&c->entries[i]);
+}
+
+const struct entry *
+cache_get(struct site *site, const char *path, uint64_t now_ms)
+{
+	struct cache *c = &site->cache;
+	struct entry *e = place_of(c, path);
+
+	if (root_has_moved(&site->root, now_ms))
+		release_entries(c);
+	if (!is_fresh(e, path, now_ms)) {
+		entry_release(e);
+		int failed = entry_open(e, site, path, now_ms);
+		/* What is only kept for later must not be what is missing now. */
+		if (failed && errno == EMFILE) {
+			release_entries(c);
+			failed = entry_open(e, site, path, now_ms);
+		}
+		if (failed)
+			return NULL;
+	}
+	if (c->sweep == NULL)
+		c->sweep = al_timer_new(SWEEP_MS, sweep, c);
+	e->is_used = true;
+	return e;
+}
+
+void
+cache_release(struct cache *c)
+{
+	release_entries(c);
+	if (c->sweep != NULL)
+		al_timer_free(c->sweep);
+	c->sweep = NULL;
+}

@@ -1,0 +1,57 @@
+/*
+ * Open files, by their paths, for a second each: looking up where a path leads, and
+ * which encoded neighbours a file has, costs more than all the rest of a small answer.
+ * Whether a file was written to, removed or replaced is looked at in each request; what
+ * may be up to a second old is where folders and links lead, and permissions.
+ */
+#ifndef FILES_CACHE_H
+#define FILES_CACHE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <time.h>
+
+#include "protocols/http.h"
+
+struct site;
+struct al_timer;
+
+/* A file has a neighbour for each content coding: a.css.br, a.css.gz. */
+enum form { FORM_PLAIN, FORM_BR, FORM_GZIP, FORMS };
+
+/* Three numbers of 16 hexadecimal digits, with two hyphens, in quotes. */
+enum { ETAG = 3 * 16 + 2 + 2 + 1 };
+
+struct file {
+	int fd; /* -1: there is none */
+	off_t size;
+	struct timespec mtime;
+	time_t modified; /* mtime, unless that lies in the future */
+	char etag[ETAG];
+	char last_modified[HTTP_DATE];
+};
+
+struct entry {
+	char *path; /* NULL: empty */
+	uint64_t looked_ms;
+	bool is_used; /* since the last sweep */
+	const char *type; /* media type */
+	struct file forms[FORMS];
+};
+
+enum { CACHE_ENTRIES = 256 };
+
+/* Each path has one place, and drives out who was there. All zero is a valid cache. */
+struct cache {
+	struct entry entries[CACHE_ENTRIES];
+	struct al_timer *sweep; /* NULL: nothing is open */
+};
+
+/* What a relative path names; it holds until the next call. NULL and errno: EISDIR for
+ * a folder, ENOENT also for what is neither a file nor a folder. */
+const struct entry *cache_get(struct site *site, const char *path, uint64_t now_ms);
+
+void cache_release(struct cache *c);
+
+#endif

@@ -1,0 +1,222 @@
+/*
+ * The binding of static files: files:FOLDER. It is event-driven, as a file is answered
+ * at once: the kernel sends it, and what of it the client does not take waits in the
+ * gateway.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bindings/files/path.h"
+#include "bindings/files/site.h"
+#include "protocols/buffer.h"
+
+#define SYSTEM_TYPES "/etc/mime.types"
+
+enum { TYPES_MAX = 4 << 20 };
+
+/* ---- Loading ---- */
+
+/* What the system says of types; 0 also where it says nothing. */
+static int
+add_system_types(struct site *site)
+{
+	struct buffer text = { 0 };
+	FILE *file = fopen(SYSTEM_TYPES, "re");
+	char piece[4096];
+	size_t n;
+
+	if (file == NULL)
+		return 0;
+	buffer_init(&text, TYPES_MAX);
+	while ((n = fread(piece, 1, sizeof(piece), file)) > 0)
+		buffer_add(&text, piece, n);
+	fclose(file);
+	int result = mime_add(&site->types, buffer_slice(&text), &site->memory);
+	buffer_release(&text);
+	return result;
+}
+
+static const char *
+load_types(struct site *site)
+{
+	if (add_system_types(site) != 0 ||
+		mime_add(&site->types, slice_str(mime_built_in), &site->memory) != 0)
+		return "out of memory";
+	mime_sort(&site->types);
+	return NULL;
+}
+
+static void
+unload(void *state)
+{
+	struct site *site = state;
+
+	cache_release(&site->cache);
+	root_close(&site->root);
+	mime_release(&site->types);
+	arena_release(&site->memory);
+	free(site);
+}
+
+static const char *
+load_root(struct site *site, const char *target)
+{
+	const char *path = arena_strz(&site->memory, slice_str(target));
+
+	return path != NULL ? root_open(&site->root, path) : "out of memory";
+}
+
+static const char *
+load(const char *target, void **state)
+{
+	struct site *site = calloc(1, sizeof(*site));
+	const char *listing = al_option("listing", 0);
+
+	if (site == NULL)
+		return "out of memory";
+	site->root.fd = -1;
+	site->index = al_option("index", 0);
+	if (site->index == NULL)
+		site->index = "index.html";
+	site->cache_control = al_option("cache_control", 0);
+	site->listing = listing != NULL && strcmp(listing, "true") == 0;
+	const char *error = load_root(site, target);
+	if (error == NULL)
+		error = load_types(site);
+	if (error != NULL)
+		unload(site);
+	else
+		*state = site;
+	return error;
+}
+
+/* ---- Requests ---- */
+
+static void
+gather_facts(struct ask *ask)
+{
+	static const struct slice names[FACTS] = {
+		[FACT_METHOD] = SLICE_INIT("REQUEST_METHOD"),
+		[FACT_PATH] = SLICE_INIT("PATH_INFO"),
+		[FACT_URI] = SLICE_INIT("REQUEST_URI"),
+		[FACT_ACCEPT_ENCODING] = SLICE_INIT("HTTP_ACCEPT_ENCODING"),
+		[FACT_IF_MATCH] = SLICE_INIT("HTTP_IF_MATCH"),
+		[FACT_IF_NONE_MATCH] = SLICE_INIT("HTTP_IF_NONE_MATCH"),
+		[FACT_IF_MODIFIED_SINCE] = SLICE_INIT("HTTP_IF_MODIFIED_SINCE"),
+		[FACT_IF_UNMODIFIED_SINCE] = SLICE_INIT("HTTP_IF_UNMODIFIED_SINCE"),
+		[FACT_IF_RANGE] = SLICE_INIT("HTTP_IF_RANGE"),
+		[FACT_RANGE] = SLICE_INIT("HTTP_RANGE"),
+	};
+	size_t n;
+	const struct al_var *vars = al_env_all(ask->req, &n);
+
+	for (size_t i = 0; i < n; i++)
+		for (size_t fact = 0; fact < FACTS; fact++)
+			if (slice_eq(slice_of(vars[i].name, vars[i].name_len),
+				    names[fact]))
+				ask->facts[fact] = vars[i].value;
+}
+
+static uint64_t
+now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* A folder that was asked for without its slash: links on its page would lead
+ * elsewhere. One slash in front, as two begin the name of a host. */
+static int
+answer_slash(const struct ask *ask)
+{
+	const char *uri = ask->facts[FACT_URI] != NULL ? ask->facts[FACT_URI] : "/";
+	struct buffer location = { 0 };
+
+	if (*uri == '/')
+		uri += strspn(uri, "/") - 1;
+	size_t len = strcspn(uri, "?");
+	buffer_addf(&location, "%.*s/%s", (int)len, uri, uri + len);
+	buffer_add_char(&location, '\0');
+	int result = location.failed ? AL_ERROR
+				     : answer_text(ask->req, "301 Moved Permanently",
+					       "Location", location.ptr);
+	buffer_release(&location);
+	return result;
+}
+
+/* A folder without an index; whether there is such a folder is not known yet. */
+static int
+answer_folder(const struct ask *ask, const char *path)
+{
+	const struct root *root = &ask->site->root;
+	int fd = root_open_file(root, *path != '\0' ? path : ".", O_PATH | O_DIRECTORY);
+
+	if (fd == -1)
+		return answer_errno(ask->req, path, errno);
+	close(fd);
+	if (ask->site->listing)
+		return answer_listing(ask, path);
+	return answer_text(ask->req, "403 Forbidden", NULL, NULL);
+}
+
+static int
+answer_path(const struct ask *ask, const char *path)
+{
+	struct site *site = ask->site;
+	char index[PATH_MAX];
+	size_t len = strlen(path);
+	bool is_folder = len == 0 || path[len - 1] == '/';
+	const char *file = path;
+
+	if (is_folder) {
+		file = index;
+		if (snprintf(index, sizeof(index), "%s%s", path, site->index) >=
+			(int)sizeof(index))
+			return answer_errno(ask->req, path, ENAMETOOLONG);
+	}
+	const struct entry *entry = cache_get(site, file, now_ms());
+	if (entry != NULL)
+		return answer_file(ask, entry);
+	if (is_folder && (errno == ENOENT || errno == EISDIR))
+		return answer_folder(ask, path);
+	return errno == EISDIR ? answer_slash(ask)
+			       : answer_errno(ask->req, path, errno);
+}
+
+static int
+handle(void *state, struct al_request *req)
+{
+	struct ask ask = { .site = state, .req = req };
+	char path[PATH_MAX];
+
+	gather_facts(&ask);
+	const char *method = ask.facts[FACT_METHOD], *given = ask.facts[FACT_PATH];
+	if (method == NULL ||
+		(strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0))
+		return answer_text(req, "405 Method Not Allowed", "Allow", "GET, HEAD");
+	if (given == NULL)
+		given = "";
+	if (strlen(given) >= sizeof(path))
+		return answer_errno(req, given, ENAMETOOLONG);
+	const char *refusal = path_clean(path, given);
+	if (refusal != NULL)
+		return answer_text(req, refusal, NULL, NULL);
+	return answer_path(&ask, path);
+}
+
+__attribute__((visibility("default"))) const struct al_binding al_binding = {
+	.abi = AL_ABI,
+	.flags = AL_EVENT_DRIVEN,
+	.name = "files",
+	.load = load,
+	.handle = handle,
+	.unload = unload,
+};

@@ -1,0 +1,42 @@
+#include "bindings/files/path.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+static bool
+is_part(const char *at, size_t len, const char *name)
+{
+	return len == strlen(name) && memcmp(at, name, len) == 0;
+}
+
+static bool
+has_control_bytes(const char *text)
+{
+	for (; *text != '\0'; text++)
+		if ((unsigned char)*text < 0x20 || *text == 0x7f)
+			return true;
+	return false;
+}
+
+const char *
+path_clean(char *out, const char *path)
+{
+	char *to = out;
+
+	if (has_control_bytes(path))
+		return "400 Bad Request";
+	for (path += strspn(path, "/"); *path != '\0'; path += strspn(path, "/")) {
+		size_t len = strcspn(path, "/");
+		bool is_first = to == out;
+		if (is_part(path, len, ".."))
+			return "400 Bad Request";
+		if (*path == '.' && !(is_first && is_part(path, len, ".well-known")))
+			return "404 Not Found";
+		to = mempcpy(to, path, len);
+		path += len;
+		if (*path == '/')
+			*to++ = '/';
+	}
+	*to = '\0';
+	return NULL;
+}

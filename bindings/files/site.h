@@ -1,0 +1,61 @@
+/*
+ * What files:FOLDER serves: one folder, and how. One for the process.
+ */
+#ifndef FILES_SITE_H
+#define FILES_SITE_H
+
+#include <stdbool.h>
+
+#include "bindings/files/cache.h"
+#include "bindings/files/root.h"
+#include "gateway/alicorn.h"
+#include "protocols/arena.h"
+#include "protocols/mime.h"
+
+struct site {
+	struct root root;
+	struct cache cache;
+	struct mime types;
+	const char *index; /* what stands for a folder */
+	const char *cache_control; /* NULL: none is sent */
+	bool listing;
+	struct arena memory;
+};
+
+/* What of a request matters here; NULL: it has no such variable. */
+enum fact {
+	FACT_METHOD,
+	FACT_PATH,
+	FACT_URI,
+	FACT_ACCEPT_ENCODING,
+	FACT_IF_MATCH,
+	FACT_IF_NONE_MATCH,
+	FACT_IF_MODIFIED_SINCE,
+	FACT_IF_UNMODIFIED_SINCE,
+	FACT_IF_RANGE,
+	FACT_RANGE,
+	FACTS,
+};
+
+struct ask {
+	struct site *site;
+	struct al_request *req;
+	const char *facts[FACTS];
+};
+
+/* These answer a request; they return enum al_result. */
+
+/* A status and its text as the body, with one more field if its name is not NULL. */
+int answer_text(struct al_request *req, const char *status, const char *name,
+	const char *value);
+
+/* An error of a system call that had to find or read what was asked for. */
+int answer_errno(struct al_request *req, const char *path, int error);
+
+/* The file, as the conditions and ranges of the request want it. */
+int answer_file(const struct ask *ask, const struct entry *entry);
+
+/* A page of what is in the folder; the path is its own, "" or "a/b/". */
+int answer_listing(const struct ask *ask, const char *path);
+
+#endif
