@@ -15,6 +15,7 @@ Everything about guests happens in the thread of the room: others leave it a not
 so nothing needs a lock.
 """
 
+import os
 import selectors
 import socket
 import threading
@@ -27,7 +28,7 @@ import websocket
 
 PAGE = Path(__file__).with_name("chat.html")
 SAID = 1  # the type of our messages to other workers
-LINE_MAX, QUEUE_MAX = 4096, 1 << 20
+LINE_MAX, QUEUE_MAX, NOTES_MAX = 4096, 1 << 20, 10000
 LEAVING, SILENCE = 5, 30  # seconds
 
 FAREWELLS = {
@@ -47,7 +48,7 @@ class Guest(alicorn.Proc):
         self.reader = websocket.Reader(LINE_MAX)
         self.out = bytearray(head)
         self.state = "open"  # then "closing": we have said so; then "leaving": both have
-        self.heard, self.deadline = time.monotonic(), 0
+        self.heard, self.deadline, self.asked = time.monotonic(), 0, False
 
     def terminate(self, reason):
         """Called in the main thread, when the server wants the connection to end."""
@@ -84,7 +85,7 @@ class Guest(alicorn.Proc):
             self.leave()
 
     def hear(self, data):
-        self.heard = time.monotonic()
+        self.heard, self.asked = time.monotonic(), False
         if self.state not in ("open", "closing"):
             return  # it is read only until its end
         try:
@@ -146,7 +147,8 @@ class Guest(alicorn.Proc):
         silence = now - self.heard
         if silence > 2 * SILENCE or self.state != "open" and now > self.deadline:
             self.leave()
-        elif silence > SILENCE:
+        elif silence > SILENCE and not self.asked:
+            self.asked = True
             self.say(websocket.frame(websocket.PING, b""))
             self.flush()
 
@@ -226,8 +228,17 @@ def the_room():
         if room is None:
             room = Room()
             room.start()
-            alicorn.on_message(lambda type, data, fd, sender: room.ask(room.tell, data))
+            alicorn.on_message(hear)
         return room
+
+
+def hear(type, data, fd, sender):
+    """Called in the main thread with what another worker has sent. When the room cannot keep
+    up, lines are lost."""
+    if fd != -1:
+        os.close(fd)
+    if type == SAID and len(room.notes) < NOTES_MAX:
+        room.ask(room.tell, data)
 
 
 def chat(environ, start_response):

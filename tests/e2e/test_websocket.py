@@ -316,7 +316,8 @@ def test_reasons(run, language, more):
         if number == signal.SIGHUP:
             wait_for(lambda: not old & set(s.workers()), what="the old ones have ended")
     assert s.wait() == 0
-    assert [line.split('"')[1:3] for line in s.access()] == [["GET /chat?ada HTTP/1.1", " 101 0 "]] * 2
+    assert [line.split('"')[1:3] for line in s.access()] == \
+        [["GET /chat?ada HTTP/1.1", " 101 0 "]] * 2
     assert "cut off" not in s.log() and "Traceback" not in s.log()
 
 
