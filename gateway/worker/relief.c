@@ -157,14 +157,23 @@ find_long_call(void)
 	return 0;
 }
 
-/* False: the call has returned meanwhile. */
+static bool
+is_on(uint64_t call)
+{
+	return atomic_load(&calls) == call && !atomic_load(&unwanted);
+}
+
+/* False: the call has returned meanwhile. That is asked with the lock too: the main thread
+ * may have returned, and given the lock for another reason. */
 static bool
 get_lock(uint64_t call)
 {
-	while (atomic_load(&calls) == call && !atomic_load(&unwanted)) {
-		if (lock_try_as_relief())
+	for (; is_on(call); sleep_us(PATIENCE_US)) {
+		if (!lock_try_as_relief())
+			continue;
+		if (is_on(call))
 			return true;
-		sleep_us(PATIENCE_US);
+		lock_give_as_relief();
 	}
 	return false;
 }

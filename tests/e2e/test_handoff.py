@@ -1,6 +1,7 @@
 """Workers that are in the application for long: their connections go on, by relief, by the
 queue of the pool, by threads."""
 
+import os
 import time
 from pathlib import Path
 from signal import SIGHUP, SIGKILL, SIGTERM, SIGTTIN, SIGUSR2
@@ -8,7 +9,7 @@ from signal import SIGHUP, SIGKILL, SIGTERM, SIGTTIN, SIGUSR2
 import pytest
 
 from conftest import text_of, wait_for
-from wire import Client
+from wire import Client, Cut
 
 SLOW = {"timeout": 60, "graceful_timeout": 30, "keepalive": 60}
 
@@ -161,9 +162,25 @@ def busy_everywhere(s, gate):
     return [first, second]
 
 
+def holders(s, client):
+    """Processes that have the server's end of the connection."""
+    port = client.socket.getsockname()[1]
+    inodes = {line.split()[9] for line in Path("/proc/net/tcp").read_text().splitlines()[1:]
+              if int(line.split()[2].split(":")[1], 16) == port}
+    found = []
+    for pid in s.session():
+        for fd in Path(f"/proc/{pid}/fd").iterdir():
+            try:
+                found += [pid] * (os.readlink(fd)[8:-1] in inodes)
+            except OSError:
+                pass
+    return found
+
+
 def connect_queued(s):
     """A request that lies in the queue, as all are busy."""
     s.extra.ask("/pid")
+    wait_for(lambda: not holders(s, s.extra), what="the connection left its worker")
     return s.extra
 
 
@@ -301,6 +318,13 @@ def test_threads_end_gracefully(server, gate):
     assert s.wait() == 0
 
 
+def is_served(s):
+    try:
+        return s.get("/hello").status == 200
+    except Cut:
+        return False  # it met the worker that was ending
+
+
 @pytest.mark.parametrize("path,status", [("/crash", 502), ("/_exit", 502), ("/error", 500)])
 def test_failures_in_a_thread(server, path, status, gate):
     s = server(workers=1, threads=3, **SLOW)
@@ -314,7 +338,7 @@ def test_failures_in_a_thread(server, path, status, gate):
     else:
         assert other.response().status == 502  # it was in the same process
     gate.open()
-    wait_for(lambda: s.get("/hello").status == 200)
+    wait_for(lambda: is_served(s), what="another worker")
 
 
 def test_an_application_that_says_nothing_of_threads_has_none(alicorn, compile_app):
