@@ -1,6 +1,7 @@
 """Every signal while clients are served, and more signals than anybody sends."""
 
 import os
+import random
 import re
 import shutil
 import signal
@@ -159,3 +160,112 @@ def test_forced_stop_under_load(server):
         s.stop(signal.SIGTERM)
     client.join(10)
     assert statuses and not faults
+
+
+# ---- Workers that are killed at random -----------------------------------------------------
+
+
+class Killer:
+    """Kills a worker every now and then, and remembers when and which."""
+
+    def __init__(self, s):
+        self.s, self.kills, self.first_seen = s, [], {}
+
+    def run(self, seconds):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            time.sleep(random.uniform(0.1, 0.4))
+            now = time.monotonic()
+            for pid in self.s.workers():
+                self.first_seen.setdefault(pid, now)
+            # One that has served for a while: else the next one is started later.
+            settled = [pid for pid in self.s.workers() if now > self.first_seen[pid] + 1.5]
+            if settled:
+                self.kill(random.choice(settled))
+
+    def kill(self, pid):
+        self.kills.append((time.monotonic(), pid))
+        self.s.signal(signal.SIGKILL, pid)
+
+
+class Asker(threading.Thread):
+    """Asks on one connection, for as long as that lives: one in 100 requests takes 50 ms. For
+    each that fails it notes since when the connection had been well, when it failed, and which
+    worker had answered last there (None: nobody yet)."""
+
+    def __init__(self, address):
+        super().__init__()
+        self.address, self.over = address, False
+        self.answered, self.moved, self.failures, self.faults = 0, 0, [], []
+        self.start()
+
+    def run(self):
+        try:
+            while not self.over:
+                began = time.monotonic()
+                with Client(self.address) as c:
+                    self.ask_on(c, began)
+        except Exception as fault:  # what no kill is a reason for
+            self.faults.append(fault)
+
+    def ask_on(self, c, well_since):
+        last = None
+        while not self.over:
+            asked = time.monotonic()
+            try:
+                r = c.get("/sleep?ms=50" if random.random() < 0.01 else "/pid")
+            except (Cut, OSError) as e:
+                assert not c.buffer, f"half a response: {c.buffer!r}"
+                self.failures.append((well_since, time.monotonic(), last, repr(e)))
+                return
+            assert r.status == 200, r
+            well_since = asked
+            self.answered += 1
+            pid = int(r.body)
+            self.moved += last not in (None, pid)
+            last = pid
+
+
+def explain(failure, kills, stays):
+    """The kill that was the reason: it came while the connection was in some worker's hands.
+    Where connections stay at their workers, it was this one's. A moment is allowed between the
+    kill and when its client hears of it."""
+    well_since, failed, last, _ = failure
+    for kill in kills:
+        moment, pid = kill
+        if well_since <= moment <= failed and (not stays or last in (None, pid)):
+            return kill
+    return None
+
+
+@pytest.mark.parametrize("settings", [
+    {"relief_after": 0, "limit_queue": 0}, {"relief_after": 1}], ids=["stays", "moves"])
+def test_random_kills_under_load(server, settings):
+    """A request fails only when a worker was killed that had its connection: each kill is the
+    reason for one failure of a client at most, and there is no failure without one. One that
+    waits in the queue is in nobody's hands (test_handoff.py kills a worker meanwhile); so where
+    connections move, many that a killed worker once had go on."""
+    s = server(workers=4, keepalive=60, timeout=60, **settings)
+    s.wait_workers(4)
+    killer = Killer(s)
+    askers = [Asker(s.address) for _ in range(16)]
+    killer.run(SECONDS + 2)
+    time.sleep(0.5)
+    for asker in askers:
+        asker.over = True
+    for asker in askers:
+        asker.join(20)
+    stays = "limit_queue" in settings
+    for asker in askers:
+        assert not asker.faults
+        reasons = [explain(f, killer.kills, stays) for f in asker.failures]
+        assert None not in reasons, list(zip(asker.failures, reasons))
+        assert len(set(reasons)) == len(reasons), list(zip(asker.failures, reasons))
+    assert killer.kills and sum(a.answered for a in askers) > 200 * SECONDS
+    assert (sum(a.moved for a in askers) == 0) == stays
+    for _, pid in killer.kills:
+        s.wait_log(rf"pid {pid}\) was ended by signal 9")
+    s.wait_workers(4)
+    assert s.get("/hello").status == 200
+    assert s.log().count("was ended by signal") == len(killer.kills)
+    s.stop()
