@@ -186,7 +186,6 @@ def test_a_quick_stop_waits_for_nobody(run):
     assert s.wait() == 0
 
 
-@pytest.mark.xfail(strict=True, reason="the last words do not ask whether the socket was taken")
 def test_nothing_is_added_to_what_the_application_says(run):
     """A crash is answered 502 only where the gateway answers."""
     s = run()
