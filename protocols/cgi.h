@@ -14,6 +14,8 @@
 #include "protocols/http1.h"
 #include "protocols/slice.h"
 
+struct cgi_request;
+
 /* What is known of a request beside its head. Texts are NUL-terminated. */
 struct cgi_source {
 	struct http1_head *head;
@@ -31,6 +33,7 @@ struct cgi_source {
 	const char *proxy_protocol, *proxy_addr, *proxy_port;
 	bool underscores; /* names with an underscore are wanted: the caller judged them
 			   */
+	const struct cgi_request *told; /* NULL: the request came by HTTP */
 };
 
 /* The layout of struct al_var in alicorn.h. */
@@ -42,7 +45,7 @@ struct cgi_var {
 	uint32_t id;
 };
 
-enum { CGI_VAR_IDS = 128, CGI_OWN_VARS = 24 };
+enum { CGI_VAR_IDS = 128, CGI_OWN_VARS = 28 };
 
 /*
  * Fills vars, which has room for CGI_OWN_VARS and one for each field of the head. Each

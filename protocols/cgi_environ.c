@@ -8,7 +8,7 @@
  * authority of an absolute-form target are followed by more of the target; they are
  * copied.
  */
-#include "protocols/cgi.h"
+#include "protocols/cgi_request.h"
 
 #include "protocols/http1_guard.h"
 
@@ -122,10 +122,17 @@ is_within(struct slice part, struct slice whole)
 	return part.ptr >= whole.ptr && part.ptr < whole.ptr + whole.len;
 }
 
+/* A web server has decoded it already. */
 static void
-add_path(struct maker *m)
+add_path(struct maker *m, const struct cgi_request *told)
 {
 	struct slice path = m->head->path;
+
+	if (told != NULL && told->vars[CGI_PATH_INFO].ptr != NULL) {
+		add(m, OWN_PATH_INFO, told->vars[CGI_PATH_INFO].ptr,
+			told->vars[CGI_PATH_INFO].len);
+		return;
+	}
 	char *decoded = take(m, path.len + 1);
 
 	if (decoded == NULL)
@@ -161,6 +168,29 @@ add_content_length(struct maker *m, uint64_t length)
 	add(m, OWN_CONTENT_LENGTH, digits.ptr, digits.len);
 }
 
+/* What a web server says for the application alone, and the protocol that it speaks. */
+static void
+add_told(struct maker *m, const struct cgi_request *told)
+{
+	static const struct {
+		enum cgi_told var;
+		unsigned id;
+	} rows[] = {
+		{ CGI_SERVER_PROTOCOL, OWN_SERVER_PROTOCOL },
+		{ CGI_AUTH_TYPE, OWN_AUTH_TYPE },
+		{ CGI_REMOTE_USER, OWN_REMOTE_USER },
+		{ CGI_REMOTE_IDENT, OWN_REMOTE_IDENT },
+		{ CGI_REMOTE_HOST, OWN_REMOTE_HOST },
+		{ CGI_SERVER_ADDR, OWN_SERVER_ADDR },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct slice value = told->vars[rows[i].var];
+		if (value.len > 0)
+			add(m, rows[i].id, value.ptr, value.len);
+	}
+}
+
 static void
 add_own(struct maker *m, const struct cgi_source *source)
 {
@@ -173,14 +203,18 @@ add_own(struct maker *m, const struct cgi_source *source)
 	add(m, OWN_RAW_URI, target, head->target.len);
 	add_text(m, OWN_SCRIPT_NAME,
 		source->script_name != NULL ? source->script_name : "");
-	add_path(m);
+	add_path(m, source->told);
 	add(m, OWN_QUERY_STRING, head->query.len > 0 ? head->query.ptr : "",
 		head->query.len);
 	if (source->has_body)
 		add_content_length(m, source->body_length);
 	add_text(m, OWN_SERVER_NAME, source->server_name);
 	add_text(m, OWN_SERVER_PORT, source->server_port);
-	add_text(m, OWN_SERVER_PROTOCOL, head->minor == 0 ? "HTTP/1.0" : "HTTP/1.1");
+	if (source->told != NULL)
+		add_told(m, source->told);
+	else
+		add_text(m, OWN_SERVER_PROTOCOL,
+			head->minor == 0 ? "HTTP/1.0" : "HTTP/1.1");
 	add_text(m, OWN_SERVER_SOFTWARE, source->software);
 	add_text(m, OWN_GATEWAY_INTERFACE, "CGI/1.1");
 	add_text(m, OWN_REMOTE_ADDR, source->remote_addr);

@@ -169,7 +169,7 @@ static const enum fastcgi_event types[FCGI_MAXTYPE + 1][2] = {
 	[FCGI_STDOUT] = { FASTCGI_STDOUT, FASTCGI_ERROR },
 	[FCGI_STDERR] = { FASTCGI_STDERR, FASTCGI_ERROR },
 	[FCGI_DATA] = { FASTCGI_ERROR, FASTCGI_IGNORED },
-	[FCGI_GET_VALUES] = { FASTCGI_ERROR, FASTCGI_IGNORED },
+	[FCGI_GET_VALUES] = { FASTCGI_ERROR, FASTCGI_VALUES },
 	[FCGI_GET_VALUES_RESULT] = { FASTCGI_IGNORED, FASTCGI_ERROR },
 	[FCGI_UNKNOWN_TYPE] = { FASTCGI_IGNORED, FASTCGI_ERROR },
 };
@@ -206,6 +206,10 @@ classify(struct fastcgi_decoder *d)
 		return r->id != FCGI_NULL_REQUEST_ID
 			? event
 			: broken(d, "request without an id");
+	if (event == FASTCGI_VALUES)
+		return r->id == FCGI_NULL_REQUEST_ID
+			? event
+			: broken(d, "management record with an id");
 	if (r->id != d->id)
 		return d->side == FASTCGI_RESPONDER ? FASTCGI_IGNORED
 						    : broken(d, "wrong request id");

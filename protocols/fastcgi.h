@@ -18,9 +18,16 @@
 /* ---- Encoding ---- */
 
 /* The eight bytes before `length` (at most FCGI_MAX_LENGTH) bytes of content. For
- * contents that are written where they stand; padding is never used. */
+ * contents that are written where they stand; without padding. */
 void fastcgi_header(
 	char head[FCGI_HEADER_LEN], unsigned type, uint16_t id, size_t length);
+
+/* So many bytes without meaning, at most 255, follow the content. */
+static inline void
+fastcgi_set_padding(char head[FCGI_HEADER_LEN], size_t padding)
+{
+	head[offsetof(FCGI_Header, paddingLength)] = (char)padding;
+}
 
 void fastcgi_begin(struct buffer *out, uint16_t id, unsigned role, unsigned flags);
 
@@ -62,6 +69,7 @@ enum fastcgi_event {
 	FASTCGI_ABORT,
 	FASTCGI_PARAMS, /* data; fastcgi_pair_next() reads the whole stream */
 	FASTCGI_STDIN, /* data */
+	FASTCGI_VALUES, /* data; what the other side asks of the connection itself */
 	/* what a client receives */
 	FASTCGI_STDOUT, /* data */
 	FASTCGI_STDERR, /* data */

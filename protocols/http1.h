@@ -158,6 +158,7 @@ struct http1_reply {
 	uint64_t length; /* with HTTP1_LENGTH */
 	bool keep_alive;
 	bool http10; /* the request was HTTP/1.0: keep-alive must be said */
+	bool cgi; /* a head of RFC 3875 section 6: the connection is not HTTP's */
 	struct slice server; /* empty: no Server field */
 	struct slice date; /* RFC 9110 section 5.6.7 */
 };

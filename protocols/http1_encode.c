@@ -131,16 +131,18 @@ put_number(struct pen *pen, uint64_t number)
 	put(pen, http1_digits(text + sizeof(text), number, 10));
 }
 
+/* Of CGI, which has a field in its place, all but what stands before the number. */
 static void
-put_status_line(struct pen *pen, unsigned status, struct slice reason)
+put_status_line(struct pen *pen, unsigned status, struct slice reason, bool cgi)
 {
+	const struct slice version = cgi ? SLICE("Status: ") : SLICE("HTTP/1.1 ");
 	const struct status *known = find_status(status);
 
-	if (reason.len == 0 && known->line.len > 0) {
+	if (reason.len == 0 && known->line.len > 0 && !cgi) {
 		put(pen, known->line);
 		return;
 	}
-	put(pen, SLICE("HTTP/1.1 "));
+	put(pen, version);
 	put_number(pen, status);
 	put(pen, SLICE(" "));
 	put(pen, reason.len > 0 ? reason : slice_str(known->reason));
@@ -193,12 +195,13 @@ http1_encode_head(struct buffer *out, const struct http1_response *r,
 	if (text == NULL)
 		return;
 	struct pen pen = { .at = text, .end = text + room };
-	put_status_line(&pen, r->status, r->reason);
+	put_status_line(&pen, r->status, r->reason, reply->cgi);
 	if (!r->has_server && reply->server.len > 0)
 		put_field(&pen, SLICE("Server"), reply->server);
 	if (!r->has_date && reply->date.len > 0)
 		put_field(&pen, SLICE("Date"), reply->date);
-	put(&pen, connection_line(reply));
+	if (!reply->cgi)
+		put(&pen, connection_line(reply));
 	put_framing(&pen, reply);
 	put(&pen, buffer_slice(&r->fields));
 	put(&pen, SLICE("\r\n"));

@@ -243,6 +243,7 @@ answer_take(struct exchange *x, struct slice in)
 		case FASTCGI_ABORT:
 		case FASTCGI_PARAMS:
 		case FASTCGI_STDIN:
+		case FASTCGI_VALUES:
 			break;
 		}
 	}

@@ -8,7 +8,9 @@
 #define NO_TLS "TLS is not built in yet; put a TLS proxy in front"
 #define NO_HTTP2 \
 	"HTTP/2 is not built in yet; put a proxy in front that speaks it to clients"
-#define NO_UWSGI "only HTTP is spoken; let the proxy pass requests on by HTTP"
+#define NO_UWSGI \
+	"uwsgi is not spoken; let the web server pass requests on by HTTP, or by FastCGI " \
+	"(protocol)"
 #define NO_METRICS "metrics are not built in yet; leave it out"
 #define NO_PYTHON_LOG \
 	"the log is not Python's; leave it out, and see errorlog, accesslog and " \
@@ -36,7 +38,7 @@ static const struct {
 	  "http2_initial_window_size|http2_max_frame_size|"
 	  "http2_max_header_list_size",
 		NO_HTTP2 },
-	{ "protocol|uwsgi_allow_ips|uwsgi-allow-from", NO_UWSGI },
+	{ "uwsgi_allow_ips|uwsgi-allow-from", NO_UWSGI },
 
 	{ "control_socket|control_socket_mode|control_socket_disable|"
 	  "no-control-socket",

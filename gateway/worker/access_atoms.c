@@ -87,12 +87,14 @@ protocol(const struct al_request *req)
 	return req->head.minor == 0 ? SLICE("HTTP/1.0") : SLICE("HTTP/1.1");
 }
 
-/* As far as it was received. */
+/* As far as it was received; of FastCGI it is no line. */
 static struct slice
 first_line(const struct al_request *req)
 {
 	struct slice line = buffer_slice(&req->input);
 
+	if (req->conn->fcgi != NULL)
+		return (struct slice){ 0 };
 	while (line.len > 0 && (*line.ptr == '\r' || *line.ptr == '\n'))
 		slice_advance(&line, 1);
 	const char *end = memchr(line.ptr, '\n', line.len);

@@ -13,6 +13,7 @@
 #include "gateway/logger/log.h"
 #include "gateway/worker/access_log.h"
 #include "gateway/worker/detached.h"
+#include "gateway/worker/fcgi.h"
 #include "gateway/worker/lock.h"
 #include "gateway/worker/request.h"
 #include "gateway/worker/self.h"
@@ -208,6 +209,7 @@ conn_leave(struct conn *c)
 	timer_remove(&self.loop.timers, &c->timer);
 	loop_close(&self.loop, &c->watch, release);
 	close(c->watch.fd);
+	fcgi_close(c);
 	LIST_REMOVE(c, in_all);
 	count_conns(-1);
 }
@@ -243,9 +245,9 @@ step(struct conn *c)
 	case CONN_IDLE:
 		return conn_step_idle(c);
 	case CONN_HEAD:
-		return conn_step_head(c);
+		return c->fcgi != NULL ? fcgi_step(c) : conn_step_head(c);
 	case CONN_BODY:
-		return conn_step_body(c);
+		return c->fcgi != NULL ? fcgi_step(c) : conn_step_body(c);
 	case CONN_READY:
 		return conn_step_ready(c);
 	case CONN_APP:
@@ -389,6 +391,10 @@ conn_open(int fd, const struct listener *listener, const void *peer, size_t peer
 	memcpy(&c->peer, peer, peer_len < sizeof(c->peer) ? peer_len : sizeof(c->peer));
 	trust_peer(c);
 	enter_state(c, CONN_IDLE);
+	if (fcgi_is_spoken() && fcgi_open(c) != 0) {
+		conn_close(c);
+		return;
+	}
 	/* Who stops accepts all that wait before it serves one of them: a client that
 	 * was answered may come back, and the queue would never be empty. */
 	if (self.draining)

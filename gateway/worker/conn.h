@@ -38,6 +38,8 @@ enum conn_state {
 
 enum { PORT_TEXT = 6 }; /* bytes of "65535" */
 
+struct fastcgi_responder;
+
 struct conn {
 	struct watch watch; /* first: the loop's watch is the connection */
 	struct timer timer; /* of the state's time limit */
@@ -51,6 +53,7 @@ struct conn {
 	bool trusted; /* the peer is a proxy that is believed */
 	bool introduced; /* no PROXY header is to be looked for any more */
 	struct al_request *req;
+	struct fastcgi_responder *fcgi; /* NULL: it speaks HTTP */
 	struct output output;
 	const struct listener *listener;
 	uint64_t requests;

@@ -29,6 +29,9 @@ take_socket(struct al_request *req, const void **unread, size_t *n)
 	errno = EALREADY;
 	if (req->begun)
 		return -1;
+	errno = ENOTSUP;
+	if (c->fcgi != NULL)
+		return -1;
 	/* What precedes the application's bytes, such as "100 Continue". */
 	errno = EPIPE;
 	if (c->broken || output_flush(&c->output, c->watch.fd) != OUTPUT_EMPTY)
@@ -36,6 +39,7 @@ take_socket(struct al_request *req, const void **unread, size_t *n)
 	slice_advance(&rest, req->head_len);
 	*unread = rest.ptr;
 	*n = rest.len;
+	atomic_store(&self.slot->client, -1); /* no answer of ours any more */
 	if (req->taken == 0) {
 		req->taken = ++last_taken;
 		LIST_INSERT_HEAD(&all, req, in_taken);
@@ -147,10 +151,10 @@ detached_end(struct al_request *req)
 {
 	const struct al_proc *proc = req->proc;
 
-	if (proc == NULL || proc->ended == NULL)
-		return;
 	lock_give();
-	proc->ended(req->proc_arg);
+	app_hook(&self.app, AL_POST_REQUEST, req);
+	if (proc != NULL && proc->ended != NULL)
+		proc->ended(req->proc_arg);
 	lock_take();
 }
 

@@ -15,12 +15,16 @@ enum {
 	RETRY_SECONDS = 1,
 };
 
+/* Of every page: where its head is HTTP's and not CGI's. */
+#define VERSION "HTTP/1.1 "
+#define LAST_LINES "Connection: close\r\n\r\n"
+
 /* Made when they are first asked for, and kept. */
 static struct error_page pages[STATUS_LAST - STATUS_FIRST + 1];
 
 /* When memory is out even for a page. */
-static const char bare[] = "HTTP/1.1 500 Internal Server Error\r\n"
-			   "Content-Length: 0\r\nConnection: close\r\n\r\n";
+static const char bare[] = VERSION "500 Internal Server Error\r\n"
+				   "Content-Length: 0\r\n" LAST_LINES;
 static const struct error_page last_resort = {
 	.status = 500,
 	.text = bare,
@@ -54,11 +58,11 @@ static void
 add_head(struct buffer *text, unsigned status, const char *type, size_t len)
 {
 	buffer_addf(text,
-		"HTTP/1.1 %u %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n", status,
+		VERSION "%u %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n", status,
 		http1_reason(status), type, len);
 	if (status == 503)
 		buffer_addf(text, "Retry-After: %d\r\n", RETRY_SECONDS);
-	buffer_add_str(text, "Connection: close\r\n\r\n");
+	buffer_add_str(text, LAST_LINES);
 }
 
 /* Takes over the text, whose head has that length. */
@@ -162,4 +166,22 @@ error_page(unsigned status)
 			return &last_resort;
 	}
 	return &pages[status - STATUS_FIRST];
+}
+
+size_t
+error_page_cgi(const struct error_page *page, bool is_head,
+	struct iovec pieces[ERROR_PAGE_PIECES])
+{
+	const size_t version = sizeof(VERSION) - 1, last = sizeof(LAST_LINES) - 1;
+	struct slice parts[] = {
+		SLICE("Status: "),
+		slice_of(page->text + version, page->head_len - version - last),
+		SLICE("\r\n"),
+		slice_of(page->text + page->head_len, page->len - page->head_len),
+	};
+	size_t n = is_head ? 3 : ERROR_PAGE_PIECES;
+
+	for (size_t i = 0; i < n; i++)
+		pieces[i] = (struct iovec){ (char *)parts[i].ptr, parts[i].len };
+	return n;
 }

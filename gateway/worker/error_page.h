@@ -6,7 +6,9 @@
 #ifndef WORKER_ERROR_PAGE_H
 #define WORKER_ERROR_PAGE_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <sys/uio.h>
 
 #include "gateway/config/settings.h"
 
@@ -19,6 +21,13 @@ struct error_page {
 
 /* Reads the files of error_pages. NULL, or what is wrong. */
 const char *error_pages_load(const struct app_settings *settings);
+
+enum { ERROR_PAGE_PIECES = 4 };
+
+/* The page as CGI has it, which says nothing of the connection; returns the number of
+ * pieces. A signal handler may call it. */
+size_t error_page_cgi(const struct error_page *page, bool is_head,
+	struct iovec pieces[ERROR_PAGE_PIECES]);
 
 /* Of a status from 400 to 599; lives as long as the process. A signal handler may send
  * one that was asked for before. */

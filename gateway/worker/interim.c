@@ -64,7 +64,8 @@ al_inform(struct al_request *req, const char *status, const struct al_header *he
 		if (strncmp(status, allowed[i].ptr, 3) == 0)
 			result = compose(&text, allowed[i], headers, n);
 	lock_take();
-	if (result == 0 && req->head.minor > 0)
+	/* CGI has no word for them. */
+	if (result == 0 && req->head.minor > 0 && req->conn->fcgi == NULL)
 		result = send_now(req->conn, &text);
 	/* It is no part of the response: that has not begun yet. */
 	req->sent_before = req->conn->output.sent;

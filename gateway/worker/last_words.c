@@ -9,6 +9,7 @@
 #include "gateway/logger/log.h"
 #include "gateway/worker/access_log.h"
 #include "gateway/worker/error_page.h"
+#include "gateway/worker/fcgi.h"
 #include "gateway/worker/lock.h"
 #include "gateway/worker/request.h"
 #include "gateway/worker/self.h"
@@ -49,8 +50,29 @@ reset_unframed(const struct conn *c)
 		setsockopt(c->watch.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 }
 
-/* Calls only what a signal handler may. */
+/* Nothing where the application, which has the socket, may have said something itself. */
 static void
+answer(const struct conn *c, const struct error_page *a)
+{
+	struct al_request *req = c->req;
+
+	if (req->taken != 0)
+		return;
+	if (req->begun) {
+		reset_unframed(c);
+		return;
+	}
+	if (c->fcgi != NULL)
+		fcgi_last_words(c, a);
+	else
+		send(c->watch.fd, a->text, req->is_head ? a->head_len : a->len,
+			MSG_DONTWAIT | MSG_NOSIGNAL);
+	response_is_error(req, a);
+}
+
+/* Calls only what a signal handler may. True: other threads are kept from accepting, and
+ * answering, by the lock. */
+static bool
 answer_all(const struct error_page *a)
 {
 	bool has_lock = lock_seize();
@@ -60,19 +82,11 @@ answer_all(const struct error_page *a)
 	LIST_FOREACH (c, &self.conns, in_all) {
 		if (!conn_is_asked(c))
 			continue;
-		if (c->req->begun) {
-			reset_unframed(c);
-		} else {
-			send(c->watch.fd, a->text,
-				c->req->is_head ? a->head_len : a->len,
-				MSG_DONTWAIT | MSG_NOSIGNAL);
-			response_is_error(c->req, a);
-		}
+		answer(c, a);
 		access_log(c->req);
 	}
 	access_log_flush();
-	if (has_lock)
-		lock_give();
+	return has_lock;
 }
 
 static bool
@@ -95,6 +109,14 @@ al_end_later(void)
 	ends_later = true;
 }
 
+/* For what the application does before it ends. */
+static void
+go_on(bool has_lock)
+{
+	if (has_lock)
+		lock_give();
+}
+
 static void
 on_fatal(int number)
 {
@@ -102,10 +124,12 @@ on_fatal(int number)
 
 	if (is_worker()) {
 		armed = 0;
-		answer_all(timeout ? timed_out : bad_gateway);
+		bool has_lock = answer_all(timeout ? timed_out : bad_gateway);
 		interrupt(AL_WORKER_ABORT);
-		if (timeout && ends_later)
+		if (timeout && ends_later) {
+			go_on(has_lock);
 			return;
+		}
 	}
 	/* The handler was reset: this ends the process, with a core file where it may.
 	 */
@@ -131,10 +155,12 @@ on_quit(int number)
 	}
 	if (is_worker()) {
 		armed = 0;
-		answer_all(unavailable);
+		bool has_lock = answer_all(unavailable);
 		interrupt(AL_WORKER_INT);
-		if (ends_later)
+		if (ends_later) {
+			go_on(has_lock);
 			return;
+		}
 	}
 	syscall(SYS_exit_group, EXIT_DONE);
 }

@@ -9,9 +9,10 @@
 #include <unistd.h>
 
 #include "gateway/worker/spool.h"
+#include "protocols/fastcgi_responder.h"
 
 enum {
-	BLOCK_BYTES = 16 * 1024 - 64,
+	BLOCK_BYTES = 16 * 1024 - 96,
 	IOV_BLOCKS = 16, /* pieces in one system call */
 	SENDFILE_MAX = 1 << 20, /* bytes in one */
 	TURN_BYTES = 4 << 20, /* then the other connections have their turn */
@@ -25,6 +26,12 @@ struct block {
 	int fd; /* -1: the bytes in data; else a part of a file */
 	off_t offset;
 	uint64_t start, end; /* what waits: of data, or of the file from offset on */
+	/* A file that goes out as records: the header of the one that was begun, and
+	 * how much is left of it and of its content. */
+	uint16_t id; /* 0: it goes out as it is */
+	uint16_t content;
+	uint8_t header;
+	char header_bytes[FCGI_HEADER_LEN];
 	char data[];
 };
 
@@ -167,7 +174,7 @@ add_bytes(struct output *o, const char *bytes, size_t n)
 }
 
 int
-output_add_file(struct output *o, int fd, off_t offset, uint64_t length)
+output_add_records(struct output *o, int fd, off_t offset, uint64_t length, uint16_t id)
 {
 	struct block *b = length > 0 ? malloc(sizeof(*b)) : NULL;
 
@@ -175,10 +182,16 @@ output_add_file(struct output *o, int fd, off_t offset, uint64_t length)
 		close(fd);
 		return length > 0 ? -1 : 0;
 	}
-	*b = (struct block){ .fd = fd, .offset = offset, .end = length };
+	*b = (struct block){ .fd = fd, .offset = offset, .end = length, .id = id };
 	append(o, b);
 	o->bytes += length;
 	return 0;
+}
+
+int
+output_add_file(struct output *o, int fd, off_t offset, uint64_t length)
+{
+	return output_add_records(o, fd, offset, length, 0);
 }
 
 /* The bytes of the first blocks in memory, up to a file. */
@@ -238,6 +251,26 @@ copy_file(int socket, int fd, off_t offset, size_t n)
 	return got > 0 ? send(socket, bytes, (size_t)got, MSG_NOSIGNAL) : got;
 }
 
+/* What is left of the header of the record that is next. */
+static ssize_t
+send_header(struct output *o, int socket, uint64_t left)
+{
+	struct block *b = o->first;
+
+	if (b->header == 0) {
+		b->content =
+			left < FASTCGI_RECORD_MAX ? (uint16_t)left : FASTCGI_RECORD_MAX;
+		b->header = FCGI_HEADER_LEN;
+		fastcgi_header(b->header_bytes, FCGI_STDOUT, b->id, b->content);
+	}
+	struct iovec rest = { b->header_bytes + FCGI_HEADER_LEN - b->header,
+		b->header };
+	ssize_t sent = send_pieces(o, socket, &rest, 1, true);
+	if (sent > 0)
+		b->header = (uint8_t)(b->header - sent);
+	return sent;
+}
+
 static ssize_t
 send_file(struct output *o, int socket)
 {
@@ -251,6 +284,10 @@ send_file(struct output *o, int socket)
 		remove_first(o);
 		return 1;
 	}
+	if (b->id != 0 && (b->content == 0 || b->header > 0))
+		return send_header(o, socket, left);
+	if (b->id != 0)
+		n = b->content;
 	do {
 		sent = !rules.sendfile ? copy_file(socket, b->fd, offset, n)
 				       : sendfile(socket, b->fd, &offset, n);
@@ -262,6 +299,7 @@ send_file(struct output *o, int socket)
 	o->sent += (uint64_t)sent;
 	o->bytes -= (uint64_t)sent;
 	b->start += (uint64_t)sent;
+	b->content = (uint16_t)(b->content - (b->id != 0 ? sent : 0));
 	if (b->start == b->end)
 		remove_first(o);
 	return sent;

@@ -46,6 +46,10 @@ enum output_result output_flush(struct output *o, int socket);
  */
 int output_add_file(struct output *o, int fd, off_t offset, uint64_t length);
 
+/* The same, as the records of a FastCGI response whose request has this id. */
+int output_add_records(
+	struct output *o, int fd, off_t offset, uint64_t length, uint16_t id);
+
 /* How the queues of this process are kept. */
 struct output_rules {
 	bool sendfile; /* sendfile(2) works on the files that are sent */

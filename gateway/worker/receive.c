@@ -42,8 +42,8 @@ receive(struct conn *c, char *to, size_t n)
 	return 0;
 }
 
-static size_t
-receive_input(struct conn *c)
+size_t
+conn_receive(struct conn *c)
 {
 	struct buffer *input = &c->req->input;
 	size_t got = receive(c, input->ptr + input->len, input->cap - input->len);
@@ -65,7 +65,7 @@ conn_step_idle(struct conn *c)
 		turn_away(c->watch.fd, strerror(ENOMEM));
 		return WANT_CLOSE;
 	}
-	if (receive_input(c) > 0)
+	if (conn_receive(c) > 0)
 		return conn_move(c, CONN_HEAD);
 	if (c->broken)
 		return WANT_CLOSE;
@@ -111,7 +111,7 @@ receive_head(struct conn *c)
 {
 	if (!has_room(&c->req->input))
 		return conn_refuse(c, 431);
-	if (receive_input(c) > 0)
+	if (conn_receive(c) > 0)
 		return WANT_STEP;
 	return c->broken ? WANT_CLOSE : WANT_EVENT;
 }
@@ -140,9 +140,8 @@ conn_step_head(struct conn *c)
 	return receive_head(c);
 }
 
-/* Keeps a piece of the body. */
-static enum want
-keep(struct conn *c, struct slice data)
+enum want
+conn_keep(struct conn *c, struct slice data)
 {
 	const struct app_settings *s = self.settings;
 	struct al_request *req = c->req;
@@ -182,7 +181,7 @@ receive_counted(struct conn *c)
 	if (data.len == 0)
 		return c->broken ? WANT_CLOSE : WANT_EVENT;
 	conn_progress(c);
-	enum want want = keep(c, data);
+	enum want want = conn_keep(c, data);
 	if (with_head) {
 		size_t end = req->head_len + data.len;
 		memmove(req->input.ptr + req->head_len, req->input.ptr + end,
@@ -202,7 +201,7 @@ receive_chunked(struct conn *c)
 
 	slice_advance(&in, req->head_len);
 	while ((got = http1_chunked_next(&req->chunked, &in, &data)) == HTTP1_DATA) {
-		enum want want = keep(c, data);
+		enum want want = conn_keep(c, data);
 		if (c->state != CONN_BODY)
 			return want;
 	}
@@ -215,7 +214,7 @@ receive_chunked(struct conn *c)
 	req->input.len = req->head_len + in.len;
 	if (got == HTTP1_END)
 		return conn_is_ready(c);
-	if (receive_input(c) == 0)
+	if (conn_receive(c) == 0)
 		return c->broken ? WANT_CLOSE : WANT_EVENT;
 	conn_progress(c);
 	return WANT_STEP;

@@ -13,7 +13,7 @@
 #include "gateway/worker/detached.h"
 #include "gateway/worker/self.h"
 #include "gateway/worker/spool.h"
-#include "protocols/cgi.h"
+#include "protocols/cgi_request.h"
 
 enum {
 	INPUT_FIRST = 16 * 1024,
@@ -94,7 +94,8 @@ request_reset(struct al_request *req)
 	spool_give_back(req->spooled);
 	req->spooled = 0;
 	buffer_consume(&req->input, req->head_len);
-	req->head_len = 0;
+	req->head_len = req->params_len = 0;
+	req->told = NULL;
 	buffer_reset(&req->gathered);
 	req->vars = NULL;
 	req->has_body = req->is_head = req->is_https = false;
@@ -151,7 +152,9 @@ describe_client(struct al_request *req, const char **addr, const char **port)
 	struct conn *c = req->conn;
 	bool forwarded = req->client.any.sa_family != AF_UNSPEC;
 
-	if (forwarded)
+	if (req->client.any.sa_family == AF_UNIX)
+		req->client_addr[0] = req->client_port[0] = '\0';
+	else if (forwarded)
 		describe(&req->client, req->client_addr, req->client_port);
 	else if (c->peer_port[0] == '\0' && c->peer.any.sa_family != AF_UNIX)
 		describe(&c->peer, c->peer_addr, c->peer_port);
@@ -199,6 +202,18 @@ name_from_authority(struct cgi_source *source, struct al_request *req)
 	return source->server_name != NULL && source->server_port != NULL ? 0 : -1;
 }
 
+/* A web server may say where its client connected to. */
+static void
+name_as_told(struct cgi_source *source, const struct cgi_request *told)
+{
+	source->told = told;
+	if (told->vars[CGI_SERVER_NAME].len > 0)
+		source->server_name = told->vars[CGI_SERVER_NAME].ptr;
+	if (told->vars[CGI_SERVER_PORT].len > 0)
+		source->server_port = told->vars[CGI_SERVER_PORT].ptr;
+	source->script_name = told->vars[CGI_SCRIPT_NAME].ptr;
+}
+
 const char *
 request_peer(struct al_request *req)
 {
@@ -229,6 +244,8 @@ make_environ(struct al_request *req)
 		return -1;
 	if (address->kind == ADDRESS_UNIX && name_from_authority(&source, req) != 0)
 		return -1;
+	if (req->told != NULL)
+		name_as_told(&source, req->told);
 	size_t room = CGI_OWN_VARS + req->head.n_fields;
 	req->vars = arena_alloc(&req->arena, room * sizeof(*req->vars));
 	if (req->vars == NULL)

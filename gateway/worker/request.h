@@ -24,16 +24,20 @@ struct al_request {
 	 * use its bytes stay where they are. */
 	struct buffer input;
 	size_t head_len;
+	size_t params_len; /* of FastCGI: as far as the head has been received */
 	struct http1_decoder decoder;
 	struct http1_head head;
 	struct http1_chunked chunked;
 	struct body body;
 	uint64_t spooled; /* of it, as counted by spool_take() */
+	const struct cgi_request *told; /* by a web server; NULL: it came by HTTP */
 	bool has_body;
 	bool is_head; /* the method is HEAD */
 	bool is_https; /* on the client's side of the proxy */
 	const char *script_name; /* from a proxy; NULL: none */
-	union proxy_address client; /* whom a proxy forwards for; AF_UNSPEC: the peer */
+	/* Whom a proxy forwards for; AF_UNSPEC: the peer; AF_UNIX: one without address
+	 */
+	union proxy_address client;
 	char client_addr[INET6_ADDRSTRLEN]; /* as text, when it was asked for */
 	char client_port[PORT_TEXT];
 

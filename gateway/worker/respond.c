@@ -8,6 +8,7 @@
 #include "gateway/common/clock.h"
 #include "gateway/worker/access_log.h"
 #include "gateway/worker/detached.h"
+#include "gateway/worker/fcgi.h"
 #include "gateway/worker/lock.h"
 #include "gateway/worker/queue.h"
 #include "gateway/worker/relief.h"
@@ -23,7 +24,9 @@ enter_slot(const struct conn *c)
 	struct slot *slot = self.slot;
 
 	request_line(c->req, slot->request, sizeof(slot->request));
-	atomic_store_explicit(&slot->client, c->watch.fd, memory_order_relaxed);
+	/* What the arbiter would answer is HTTP. */
+	atomic_store_explicit(&slot->client, c->fcgi == NULL ? c->watch.fd : -1,
+		memory_order_relaxed);
 	atomic_store_explicit(&slot->pending, 1, memory_order_relaxed);
 	atomic_store_explicit(&slot->busy_since, self.loop.now, memory_order_release);
 }
@@ -252,6 +255,8 @@ next_request(struct conn *c)
 	if (c->keep_alive) {
 		access_log(c->req);
 		request_reset(c->req);
+		if (c->fcgi != NULL)
+			fcgi_end(c);
 		return conn_move(c, CONN_IDLE);
 	}
 	/* A client may have sent more before it saw that this is the last response. */

@@ -15,6 +15,7 @@
 #include "gateway/common/clock.h"
 #include "gateway/logger/log.h"
 #include "gateway/worker/detached.h"
+#include "gateway/worker/fcgi.h"
 #include "gateway/worker/lock.h"
 #include "gateway/worker/relief.h"
 #include "gateway/worker/threads.h"
@@ -64,6 +65,7 @@ begin(struct al_request *req, int64_t length)
 {
 	struct http1_reply *reply = &req->reply;
 	struct conn *c = req->conn;
+	bool cgi = c->fcgi != NULL;
 	unsigned status = req->response.status;
 
 	if (req->response.length >= 0)
@@ -74,15 +76,16 @@ begin(struct al_request *req, int64_t length)
 	*reply = (struct http1_reply){
 		.framing = HTTP1_NO_BODY,
 		.http10 = req->head.minor == 0,
-		.server = self.server,
-		.date = date(),
+		.cgi = cgi,
+		.server = cgi ? SLICE("") : self.server,
+		.date = cgi ? SLICE("") : date(),
 	};
 	if (length >= 0 && status != 204) {
 		reply->framing = HTTP1_LENGTH;
 		reply->length = (uint64_t)length;
-	} else if (sends_body(req) && req->head.minor > 0) {
+	} else if (sends_body(req) && req->head.minor > 0 && !cgi) {
 		reply->framing = HTTP1_CHUNKED;
-	} else if (sends_body(req)) {
+	} else if (sends_body(req) && !cgi) {
 		c->keep_alive =
 			false; /* HTTP/1.0: the end of the connection ends the body */
 	}
@@ -185,6 +188,14 @@ settle(struct al_request *req, enum output_result result)
 	return c->broken ? -1 : 0;
 }
 
+/* The body has ended and is not as long as its head says. */
+static bool
+is_short(const struct al_request *req)
+{
+	return req->reply.framing == HTTP1_LENGTH && sends_body(req) &&
+		req->body_length < req->reply.length;
+}
+
 static int
 put(struct al_request *req, const void *data, size_t len, bool last)
 {
@@ -194,7 +205,9 @@ put(struct al_request *req, const void *data, size_t len, bool last)
 	size_t n = frame(req, pieces, chunk, data, len, last);
 
 	req->complete = last;
-	enum output_result result = output_send(&c->output, c->watch.fd, pieces, n);
+	enum output_result result = c->fcgi != NULL
+		? fcgi_send(c, pieces, n, last && !is_short(req))
+		: output_send(&c->output, c->watch.fd, pieces, n);
 	buffer_reset(&req->gathered);
 	return settle(req, result);
 }
@@ -319,6 +332,22 @@ al_flush(struct al_request *req)
 	return result;
 }
 
+/* A web server gets the file in records. */
+static int
+put_file_records(struct al_request *req, int fd, off_t offset, uint64_t length)
+{
+	struct conn *c = req->conn;
+	struct output *o = &c->output;
+	struct iovec pieces[PIECES];
+	char chunk[HTTP1_CHUNK_HEAD];
+	size_t n = frame(req, pieces, chunk, NULL, 0, false);
+
+	c->broken |= fcgi_send(c, pieces, n, false) == OUTPUT_BROKEN;
+	c->broken |= output_add_records(o, fd, offset, length, fcgi_id(c)) != 0;
+	buffer_reset(&req->gathered);
+	return settle(req, output_flush(o, c->watch.fd));
+}
+
 /* Where the length is not declared and chunks are needed, the file is one chunk. */
 static int
 put_file(struct al_request *req, int fd, off_t offset, uint64_t length)
@@ -358,7 +387,10 @@ send_part(struct al_request *req, int fd, off_t offset, off_t length)
 	if (n == 0)
 		return 0;
 	own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	return own >= 0 ? put_file(req, own, offset, n) : -1;
+	if (own < 0)
+		return -1;
+	return req->conn->fcgi != NULL ? put_file_records(req, own, offset, n)
+				       : put_file(req, own, offset, n);
 }
 
 int
@@ -409,12 +441,14 @@ response_error(struct al_request *req, unsigned status)
 	if (req->begun) {
 		/* Where the framing cannot show that the end is missing, a reset does.
 		 */
-		c->cut = req->reply.framing == HTTP1_NO_BODY;
+		c->cut = req->reply.framing == HTTP1_NO_BODY && c->fcgi == NULL;
 		return;
 	}
 	response_is_error(req, page);
-	if (output_send(&c->output, c->watch.fd, &piece, 1) == OUTPUT_BROKEN)
-		c->broken = true;
+	enum output_result result = c->fcgi != NULL
+		? fcgi_send_page(c, page)
+		: output_send(&c->output, c->watch.fd, &piece, 1);
+	c->broken |= result == OUTPUT_BROKEN;
 	note_sent(c);
 }
 
@@ -435,8 +469,7 @@ response_finish(struct al_request *req, enum al_result result, int error_status)
 	}
 	if (!req->complete && put(req, NULL, 0, true) != 0)
 		return;
-	if (req->reply.framing == HTTP1_LENGTH && sends_body(req) &&
-		req->body_length < req->reply.length) {
+	if (is_short(req)) {
 		al_log(req, AL_LOG_ERROR,
 			"the body is shorter than Content-Length: %llu of %llu",
 			(unsigned long long)req->body_length,

@@ -25,6 +25,13 @@ enum want conn_step_app(struct conn *c);
 enum want conn_step_flush(struct conn *c);
 enum want conn_step_linger(struct conn *c);
 
+/* More of what the client sends, into the room behind what was received; its length. 0:
+ * none for now, or the end: c->broken tells. */
+size_t conn_receive(struct conn *c);
+
+/* Keeps a piece of the request's body; WANT_STEP, unless the request is refused. */
+enum want conn_keep(struct conn *c, struct slice data);
+
 /* The request is complete: it goes to the application, or waits for it, or to another
  * worker. */
 enum want conn_is_ready(struct conn *c);

@@ -4,6 +4,7 @@
 
 #include "gateway/logger/log.h"
 #include "gateway/worker/error_page.h"
+#include "gateway/worker/fcgi.h"
 #include "gateway/worker/self.h"
 
 enum { TELL_MS = 1000 };
@@ -21,7 +22,8 @@ turn_away(int fd, const char *why)
 			self.settings->name, why);
 		told = self.loop.now;
 	}
-	send(fd, page->text, page->len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (!fcgi_is_spoken()) /* else it is no answer without a request's id */
+		send(fd, page->text, page->len, MSG_DONTWAIT | MSG_NOSIGNAL);
 	shutdown(fd, SHUT_WR);
 	while (recv(fd, dropped, sizeof(dropped), MSG_DONTWAIT) > 0)
 		;

@@ -19,6 +19,7 @@ static const char *const event_names[] = {
 	[FASTCGI_STDOUT] = "stdout",
 	[FASTCGI_STDERR] = "stderr",
 	[FASTCGI_END] = "end",
+	[FASTCGI_VALUES] = "values",
 	[FASTCGI_IGNORED] = "ignored",
 };
 
@@ -171,7 +172,7 @@ static const struct vector {
 	{ FASTCGI_RESPONDER, SLICE_INIT("\1\5\0\1\0\1\0\0x" BEGIN_1),
 		"ignored begin(1,1,0)" },
 	{ FASTCGI_RESPONDER, SLICE_INIT("\1\x9\0\0\0\1\0\0x" BEGIN_1),
-		"ignored begin(1,1,0)" },
+		"values=x begin(1,1,0)" },
 	{ FASTCGI_RESPONDER, SLICE_INIT("\1\1\0\0\0\x8\0\0\0\1\0\0\0\0\0\0"),
 		"error: request without an id" },
 	{ FASTCGI_RESPONDER, SLICE_INIT("\1\1\0\1\0\x9\0\0"),

@@ -9,6 +9,7 @@
 #include "gateway/worker/output.h"
 #include "gateway/worker/spool.h"
 #include "protocols/buffer.h"
+#include "protocols/fastcgi_responder.h"
 
 Suite *output_suite(void);
 
@@ -125,6 +126,27 @@ START_TEST(files_stand_between_bytes)
 }
 END_TEST
 
+START_TEST(files_are_sent_as_records)
+{
+	enum { LENGTH = 70000, FIRST = FASTCGI_RECORD_MAX };
+	struct buffer text = { 0 };
+	int fd = make_file(30000, &text);
+	char head[FCGI_HEADER_LEN];
+
+	send_text(0, 5000);
+	ck_assert_int_eq(output_add_records(&output, fd, 100, LENGTH, 513), 0);
+	fastcgi_header(head, FCGI_STDOUT, 513, FIRST);
+	buffer_add(&sent, head, sizeof(head));
+	buffer_add(&sent, text.ptr + 100, FIRST);
+	fastcgi_header(head, FCGI_STDOUT, 513, LENGTH - FIRST);
+	buffer_add(&sent, head, sizeof(head));
+	buffer_add(&sent, text.ptr + 100 + FIRST, LENGTH - FIRST);
+	send_text(5000, 5000);
+	take_all();
+	buffer_release(&text);
+}
+END_TEST
+
 START_TEST(files_are_sent_without_sendfile)
 {
 	struct buffer text = { 0 };
@@ -229,6 +251,7 @@ output_suite(void)
 	tcase_add_test(tc, what_fits_is_not_queued);
 	tcase_add_test(tc, the_rest_waits_in_order);
 	tcase_add_test(tc, files_stand_between_bytes);
+	tcase_add_test(tc, files_are_sent_as_records);
 	tcase_add_test(tc, files_are_sent_without_sendfile);
 	tcase_add_test(tc, what_is_too_much_for_memory_goes_to_a_file);
 	tcase_add_test(tc, files_of_all_queues_have_one_limit);
