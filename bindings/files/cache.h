@@ -1,8 +1,9 @@
 /*
  * Open files, by their paths, for a second each: looking up where a path leads, and
- * which encoded neighbours a file has, costs more than all the rest of a small answer.
- * Whether a file was written to, removed or replaced is looked at in each request; what
- * may be up to a second old is where folders and links lead, and permissions.
+ * which encoded neighbours a file has, costs as much as all the rest of a small answer.
+ * Whether a file was written to, removed or replaced is looked at in each request. What
+ * may be a second old is where links lead, what was moved away, permissions, and which
+ * neighbours there are.
  */
 #ifndef FILES_CACHE_H
 #define FILES_CACHE_H
