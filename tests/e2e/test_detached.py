@@ -135,7 +135,6 @@ def test_answered_as_usual_after_a_look_at_the_socket(run):
     assert "ended" not in s.log().replace("ended with status", "")
 
 
-@pytest.mark.xfail(strict=True, reason="AL_POST_REQUEST does not come for connections that left")
 def test_the_hooks_of_requests(run):
     s = run(pre_request="before", post_request="after")
     with hold(s, "ends") as c:
