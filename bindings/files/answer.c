@@ -12,12 +12,9 @@
 #include "bindings/files/site.h"
 #include "protocols/http.h"
 
-enum {
-	FIELDS_MAX = 10,
-	/* Up to this size a file is read and sent with its head, in one piece: one
-	 * system call to the client is cheaper then than none of its bytes copied. */
-	READ_MAX = 32 * 1024,
-};
+/* Up to this size a file is read and sent with its head in one piece: one system call
+ * to the client is cheaper then than none of its bytes copied. */
+enum { READ_MAX = 32 * 1024, FIELDS_MAX = 10 };
 
 struct fields {
 	struct al_header rows[FIELDS_MAX];
@@ -115,8 +112,8 @@ choose(const struct ask *ask, const struct entry *entry, bool *varies)
 			continue;
 		*varies = true;
 		unsigned quality = http_coding_quality(accepted, codings[form]);
-		if (quality > most ||
-			(quality == most && best == FORM_PLAIN && most > 0)) {
+		bool is_as_good = quality == most && quality > 0 && best == FORM_PLAIN;
+		if (quality > most || is_as_good) {
 			best = (enum form)form;
 			most = quality;
 		}
@@ -126,101 +123,127 @@ choose(const struct ask *ask, const struct entry *entry, bool *varies)
 
 /* ---- How much of it ---- */
 
+/* A response in the making. */
+struct reply {
+	const struct ask *ask;
+	const char *type;
+	const struct file *file; /* the form that is sent */
+	struct http_conditions conditions;
+	struct http_validators validators;
+	struct fields fields;
+};
+
 static int
-send_part(struct al_request *req, const struct file *file, uint64_t offset,
-	uint64_t length)
+send_bytes(const struct reply *r, const struct http_range *range)
 {
 	static char bytes[READ_MAX];
+	struct al_request *req = r->ask->req;
+	off_t offset = (off_t)range->offset;
+	size_t length = (size_t)range->length;
 
 	if (length > READ_MAX)
-		return al_sendfile(req, file->fd, (off_t)offset, (off_t)length) == 0
+		return al_sendfile(req, r->file->fd, offset, (off_t)length) == 0
 			? AL_DONE
 			: AL_ERROR;
-	ssize_t n = pread(file->fd, bytes, (size_t)length, (off_t)offset);
+	ssize_t n = pread(r->file->fd, bytes, length, offset);
 	/* Fewer bytes than were declared: the gateway ends the connection. */
 	return n >= 0 && al_write_last(req, bytes, (size_t)n) == 0 ? AL_DONE : AL_ERROR;
 }
 
 /* Declares a length and sends so much, unless only the head is wanted. */
 static int
-send_range(const struct ask *ask, const char *status, struct fields *fields,
-	const struct file *file, uint64_t offset, uint64_t length)
+send_range(struct reply *r, const char *status, const struct http_range *range)
 {
-	char text[24];
+	struct al_request *req = r->ask->req;
+	char length[24];
 
-	snprintf(text, sizeof(text), "%llu", (unsigned long long)length);
-	add(fields, "Content-Length", text);
-	if (al_start(ask->req, status, fields->rows, fields->n) != 0)
+	snprintf(length, sizeof(length), "%llu", (unsigned long long)range->length);
+	add(&r->fields, "Content-Type", r->type);
+	add(&r->fields, "Content-Length", length);
+	if (al_start(req, status, r->fields.rows, r->fields.n) != 0)
 		return AL_ERROR;
-	if (strcmp(ask->facts[FACT_METHOD], "HEAD") == 0)
-		return AL_DONE;
-	return send_part(ask->req, file, offset, length);
+	bool is_head = strcmp(r->ask->facts[FACT_METHOD], "HEAD") == 0;
+	return is_head ? AL_DONE : send_bytes(r, range);
 }
 
 static int
-send_one(const struct ask *ask, struct fields *fields, const struct entry *entry,
-	const struct file *file, const struct http_range *range)
+send_one(struct reply *r, const struct http_range *range)
 {
 	char content_range[HTTP_CONTENT_RANGE];
 
-	http_content_range(content_range, range, (uint64_t)file->size);
-	add(fields, "Content-Type", entry->type);
-	add(fields, "Content-Range", content_range);
-	return send_range(
-		ask, "206 Partial Content", fields, file, range->offset, range->length);
+	http_content_range(content_range, range, (uint64_t)r->file->size);
+	add(&r->fields, "Content-Range", content_range);
+	return send_range(r, "206 Partial Content", range);
 }
 
 static int
-send_several(const struct ask *ask, struct fields *fields, const struct entry *entry,
-	const struct file *file, const struct http_range *ranges, size_t n)
+send_several(struct reply *r, const struct http_range *ranges, size_t n)
 {
+	struct al_request *req = r->ask->req;
 	struct multipart parts;
 
-	multipart_init(&parts, file, entry->type, ranges, n);
+	multipart_init(&parts, r->file, r->type, ranges, n);
 	if (parts.n == 1)
-		return send_one(ask, fields, entry, file, ranges);
-	add(fields, "Content-Type", parts.type);
-	add(fields, "Content-Length", parts.length);
-	if (al_start(ask->req, "206 Partial Content", fields->rows, fields->n) != 0)
+		return send_one(r, ranges);
+	add(&r->fields, "Content-Type", parts.type);
+	add(&r->fields, "Content-Length", parts.length);
+	if (al_start(req, "206 Partial Content", r->fields.rows, r->fields.n) != 0)
 		return AL_ERROR;
-	return multipart_send(&parts, ask->req);
+	return multipart_send(&parts, req);
 }
 
 static int
-refuse_ranges(const struct ask *ask, const struct file *file)
+refuse_ranges(const struct reply *r)
 {
 	char content_range[HTTP_CONTENT_RANGE];
 
-	http_content_range(content_range, NULL, (uint64_t)file->size);
-	return answer_text(
-		ask->req, "416 Range Not Satisfiable", "Content-Range", content_range);
+	http_content_range(content_range, NULL, (uint64_t)r->file->size);
+	return answer_text(r->ask->req, "416 Range Not Satisfiable", "Content-Range",
+		content_range);
 }
 
 /* Ranges are for GET alone (RFC 9110 section 14.2). */
 static int
-find_ranges(const struct ask *ask, const struct file *file,
-	const struct http_conditions *conditions,
-	const struct http_validators *validators, struct http_range ranges[HTTP_RANGES])
+send_wanted(struct reply *r)
 {
-	if (ask->facts[FACT_RANGE] == NULL ||
-		strcmp(ask->facts[FACT_METHOD], "GET") != 0 ||
-		!http_conditions_range(conditions, validators))
-		return 0;
-	return http_ranges(fact(ask, FACT_RANGE), (uint64_t)file->size, ranges);
+	const struct http_range whole = { .length = (uint64_t)r->file->size };
+	struct http_range ranges[HTTP_RANGES];
+	int n = 0;
+
+	add(&r->fields, "Accept-Ranges", "bytes");
+	if (strcmp(r->ask->facts[FACT_METHOD], "GET") == 0 &&
+		http_conditions_range(&r->conditions, &r->validators))
+		n = http_ranges(fact(r->ask, FACT_RANGE), whole.length, ranges);
+	if (n < 0)
+		return refuse_ranges(r);
+	if (n == 0)
+		return send_range(r, "200 OK", &whole);
+	return n == 1 ? send_one(r, ranges) : send_several(r, ranges, (size_t)n);
 }
 
 /* ---- All of it ---- */
 
 static void
-add_common(struct fields *fields, const struct site *site, const struct file *file,
-	bool varies)
+gather(struct reply *r)
 {
-	add(fields, "ETag", file->etag);
-	add(fields, "Last-Modified", file->last_modified);
-	if (varies)
-		add(fields, "Vary", "Accept-Encoding");
-	if (site->cache_control != NULL)
-		add(fields, "Cache-Control", site->cache_control);
+	const struct ask *ask = r->ask;
+
+	r->conditions = (struct http_conditions){
+		.if_match = fact(ask, FACT_IF_MATCH),
+		.if_none_match = fact(ask, FACT_IF_NONE_MATCH),
+		.if_modified_since = fact(ask, FACT_IF_MODIFIED_SINCE),
+		.if_unmodified_since = fact(ask, FACT_IF_UNMODIFIED_SINCE),
+		.if_range = fact(ask, FACT_IF_RANGE),
+	};
+	r->validators = (struct http_validators){
+		.etag = slice_str(r->file->etag),
+		.modified = r->file->modified,
+		.now = time(NULL),
+	};
+	add(&r->fields, "ETag", r->file->etag);
+	add(&r->fields, "Last-Modified", r->file->last_modified);
+	if (ask->site->cache_control != NULL)
+		add(&r->fields, "Cache-Control", ask->site->cache_control);
 }
 
 int
@@ -228,41 +251,25 @@ answer_file(const struct ask *ask, const struct entry *entry)
 {
 	bool varies;
 	enum form form = choose(ask, entry, &varies);
-	const struct file *file = &entry->forms[form];
-	const struct http_validators validators = {
-		.etag = slice_str(file->etag),
-		.modified = file->modified,
-		.now = time(NULL),
+	struct reply r = {
+		.ask = ask,
+		.type = entry->type,
+		.file = &entry->forms[form],
 	};
-	const struct http_conditions conditions = {
-		.if_match = fact(ask, FACT_IF_MATCH),
-		.if_none_match = fact(ask, FACT_IF_NONE_MATCH),
-		.if_modified_since = fact(ask, FACT_IF_MODIFIED_SINCE),
-		.if_unmodified_since = fact(ask, FACT_IF_UNMODIFIED_SINCE),
-		.if_range = fact(ask, FACT_IF_RANGE),
-	};
-	struct http_range ranges[HTTP_RANGES];
-	struct fields fields = { 0 };
 
-	unsigned status = http_conditions_check(&conditions, &validators, true);
-	if (status == 412)
+	gather(&r);
+	if (varies)
+		add(&r.fields, "Vary", "Accept-Encoding");
+	switch (http_conditions_check(&r.conditions, &r.validators, true)) {
+	case 412:
 		return answer_text(ask->req, "412 Precondition Failed", NULL, NULL);
-	add_common(&fields, ask->site, file, varies);
-	if (status == 304)
-		return al_start(ask->req, "304 Not Modified", fields.rows, fields.n) ==
-				0
-			? AL_DONE
-			: AL_ERROR;
-	int n = find_ranges(ask, file, &conditions, &validators, ranges);
-	if (n < 0)
-		return refuse_ranges(ask, file);
-	add(&fields, "Accept-Ranges", "bytes");
+	case 304:
+		if (al_start(ask->req, "304 Not Modified", r.fields.rows, r.fields.n) !=
+			0)
+			return AL_ERROR;
+		return AL_DONE;
+	}
 	if (form != FORM_PLAIN)
-		add(&fields, "Content-Encoding", codings[form].ptr);
-	if (n > 1)
-		return send_several(ask, &fields, entry, file, ranges, (size_t)n);
-	if (n == 1)
-		return send_one(ask, &fields, entry, file, ranges);
-	add(&fields, "Content-Type", entry->type);
-	return send_range(ask, "200 OK", &fields, file, 0, (uint64_t)file->size);
+		add(&r.fields, "Content-Encoding", codings[form].ptr);
+	return send_wanted(&r);
 }
