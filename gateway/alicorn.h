@@ -265,7 +265,8 @@ unsigned al_status(struct al_request *req);
  * its own by returning AL_ALREADY_HANDLED, and gives it back by al_finish(), which may
  * be called in any thread, and then closes it. Until then it has no time limits, is
  * read and written by nobody else, and a graceful stop waits for it. Returns -1 with
- * errno EALREADY: a response has begun; EPIPE: the client has gone.
+ * errno EALREADY: a response has begun; EPIPE: the client has gone; ENOTSUP: it is a web
+ * server that speaks FastCGI, which is no client's connection.
  */
 int al_socket(struct al_request *req, const void **unread, size_t *n);
 

@@ -244,6 +244,8 @@ begin_record(struct fastcgi_decoder *d)
 		d->state = FASTCGI_BODY;
 		return FASTCGI_NEED_MORE;
 	}
+	if (d->event == FASTCGI_ABORT && d->left != 0)
+		return broken(d, "record of a wrong length");
 	d->state = d->left != 0 ? FASTCGI_CONTENT : FASTCGI_SKIP;
 	/* An empty record is an event of its own: the end of its stream, or an abort.
 	 */

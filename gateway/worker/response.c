@@ -439,9 +439,10 @@ response_error(struct al_request *req, unsigned status)
 	c->keep_alive = false;
 	c->linger = true;
 	if (req->begun) {
-		/* Where the framing cannot show that the end is missing, a reset does.
+		/* Where the framing cannot show that the end is missing, a reset does;
+		 * web servers overlook the lack of FCGI_END_REQUEST.
 		 */
-		c->cut = req->reply.framing == HTTP1_NO_BODY && c->fcgi == NULL;
+		c->cut = req->reply.framing == HTTP1_NO_BODY || c->fcgi != NULL;
 		return;
 	}
 	response_is_error(req, page);
@@ -475,6 +476,7 @@ response_finish(struct al_request *req, enum al_result result, int error_status)
 			(unsigned long long)req->body_length,
 			(unsigned long long)req->reply.length);
 		c->keep_alive = false;
+		c->cut = c->fcgi != NULL;
 	}
 }
 

@@ -46,6 +46,8 @@ static const struct vector {
 			  STREAM_END("\4", "\1")),
 		"end broken: a stream out of its place", "" },
 	{ SLICE_INIT("\1\x9\0\1\0\0\0\0"), "broken: management record with an id", "" },
+	{ SLICE_INIT(BEGIN("\1", "\1", "\0") "\1\2\0\1\0\1\0\0x"),
+		"broken: record of a wrong length", "" },
 	{ SLICE_INIT("GET / HT"), "broken: wrong protocol version", "" },
 };
 
