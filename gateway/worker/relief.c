@@ -163,8 +163,8 @@ is_on(uint64_t call)
 	return atomic_load(&calls) == call && !atomic_load(&unwanted);
 }
 
-/* False: the call has returned meanwhile. That is asked with the lock too: the main thread
- * may have returned, and given the lock for another reason. */
+/* False: the call has returned meanwhile. That is asked with the lock too: the main
+ * thread may have returned, and given the lock for another reason. */
 static bool
 get_lock(uint64_t call)
 {
