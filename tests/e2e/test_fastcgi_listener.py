@@ -144,7 +144,7 @@ def test_files(listen, tmp_path, size, sendfile):
 def test_a_client_that_reads_slowly(listen, tmp_path):
     (tmp_path / "data").write_bytes(MB * 4)
     with listen().client() as c:
-        c.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        c.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         c.send(request(f"/file?path={tmp_path}/data"))
         read, taken = c.socket.recv, []
         def recv(n):
