@@ -86,7 +86,7 @@ is_beneath(const struct root *r, int fd)
 		(path[len] == '/' || path[len] == '\0' || root[len - 1] == '/');
 }
 
-/* Without openat2(): what was found is held, without being opened, and the kernel asked
+/* Not by openat2(): what was found is held, without being opened, and the kernel asked
  * for its name. So nothing can change between the look and its use. */
 static int
 open_checked(const struct root *r, const char *path, int flags)
@@ -106,8 +106,9 @@ open_checked(const struct root *r, const char *path, int flags)
 	return fd;
 }
 
-/* Old kernels do not know the call, and some containers forbid it. It asks to be tried
- * again when something is moved at the same moment. */
+/* Old kernels do not know the call, some containers forbid it, and to it a link with an
+ * absolute path leads out also when it leads in again. It asks to be tried again when
+ * something is moved at the same moment. */
 int
 root_open_file(const struct root *r, const char *path, int flags)
 {
@@ -125,7 +126,7 @@ root_open_file(const struct root *r, const char *path, int flags)
 		if (fd != -1 || errno != EAGAIN)
 			break;
 	}
-	if (fd == -1 && (errno == ENOSYS || errno == EPERM))
+	if (fd == -1 && (errno == ENOSYS || errno == EPERM || errno == EXDEV))
 		return open_checked(r, path, flags);
 	return (int)fd;
 }

@@ -7,7 +7,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from email.utils import formatdate
+from email.utils import formatdate, parsedate_to_datetime
 from pathlib import Path
 from signal import SIGHUP, SIGKILL
 
@@ -194,7 +194,8 @@ def test_a_file_from_the_future(files, root):
     s = files()
     write(root / "later", b"x", 4102444800)
     r = s.get("/later")
-    assert r.status == 200 and r.field("Last-Modified") <= r.field("Date")
+    assert r.status == 200
+    assert parsedate_to_datetime(r.field("Last-Modified")) <= parsedate_to_datetime(r.field("Date"))
 
 
 def test_many_bytes_of_many_ranges(files, root):
@@ -340,6 +341,7 @@ def make_traps(tmp_path, root):
     (root / "inner").symlink_to("a")
     (root / "good").symlink_to("inner/file")
     (root / "round").symlink_to("a/../good")
+    (root / "whole").symlink_to(root / "a")
 
 
 @pytest.mark.parametrize("openat2", [True, False])
@@ -362,7 +364,7 @@ def test_nothing_leaves_the_root(files, root, tmp_path, compile_app, openat2):
     c.close()
     assert tried >= 200
     # Links that stay inside are followed.
-    for path in ("/good", "/inner/file", "/round"):
+    for path in ("/good", "/inner/file", "/round", "/whole/file"):
         assert s.get(path).body == TEXT, path
     assert s.get("/inner").field("Location") == "/inner/"
 
