@@ -7,39 +7,21 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdio.h>
 #include <sys/stat.h>
 #include <fcntl.h>
 #include <time.h>
 
 #include "gateway/common/clock.h"
 #include "gateway/logger/log.h"
-#include "gateway/worker/detached.h"
 #include "gateway/worker/fcgi.h"
 #include "gateway/worker/lock.h"
-#include "gateway/worker/relief.h"
 #include "gateway/worker/threads.h"
+#include "protocols/http.h"
 
 enum { GATHER_BYTES = 16 * 1024, PIECES = 6 };
 
 /* Encoded here and sent at once, or queued as a copy: one for all connections. */
 static struct buffer head_bytes;
-
-/* RFC 9110 section 5.6.7. Not by strftime(): an application may have set a locale. */
-static void
-make_date(char *text, size_t room, time_t at)
-{
-	static const char days[][4] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri",
-		"Sat" };
-	static const char months[][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
-		"Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
-	struct tm tm;
-
-	gmtime_r(&at, &tm);
-	snprintf(text, room, "%s, %02d %s %d %02d:%02d:%02d GMT", days[tm.tm_wday],
-		tm.tm_mday, months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min,
-		tm.tm_sec);
-}
 
 static struct slice
 date(void)
@@ -48,7 +30,7 @@ date(void)
 
 	if ((uint64_t)now != self.date_at) {
 		self.date_at = (uint64_t)now;
-		make_date(self.date, sizeof(self.date), now);
+		http_date_write(self.date, now);
 	}
 	return slice_str(self.date);
 }
@@ -484,56 +466,4 @@ unsigned
 al_status(struct al_request *req)
 {
 	return req->begun ? req->response.status : 0;
-}
-
-/* ---- Event-driven applications ---- */
-
-void
-al_pending(struct al_request *req, const struct al_pending *calls, void *arg)
-{
-	lock_take();
-	req->pending = threads_are_used() ? NULL : calls;
-	req->pending_arg = arg;
-	lock_give();
-	relief_give_up();
-}
-
-static void
-finish(struct al_request *req, enum al_result result, int status)
-{
-	if (req->in_handle) {
-		req->finished = true;
-		req->result = result;
-		req->error_status = status;
-		return;
-	}
-	response_finish(req, result, status);
-	conn_resume(req->conn);
-}
-
-void
-al_finish(struct al_request *req, enum al_result result, int status)
-{
-	if (req->taken != 0) {
-		detached_give_back(req);
-		return;
-	}
-	lock_take();
-	finish(req, result, status);
-	lock_give();
-}
-
-size_t
-al_queued(struct al_request *req)
-{
-	lock_take();
-	size_t bytes = req->conn->output.memory;
-	lock_give();
-	return bytes;
-}
-
-size_t
-al_queue_limit(void)
-{
-	return self.settings->response_buffer_size;
 }

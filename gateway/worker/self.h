@@ -16,6 +16,7 @@
 #include "gateway/common/heritage.h"
 #include "gateway/worker/app.h"
 #include "gateway/worker/loop.h"
+#include "protocols/http.h"
 #include "protocols/http1.h"
 
 struct conn;
@@ -37,7 +38,7 @@ struct worker {
 	bool draining;
 	volatile sig_atomic_t serving; /* the loop runs */
 	struct slice server; /* the Server field of responses; empty: none */
-	char date[32]; /* of the Date field, for the second date_at */
+	char date[HTTP_DATE]; /* of the Date field, for the second date_at */
 	uint64_t date_at;
 };
 
