@@ -198,13 +198,13 @@ int
 imsg_next(struct imsg_reader *r, struct imsg *m)
 {
 	size_t left = r->input.len - r->taken;
-	const char *at = r->input.ptr + r->taken;
 	struct header header;
 
 	if (left == 0 && r->n_fds != 0)
 		goto bad; /* a descriptor that belongs to no message */
 	if (left < IMSG_HEADER)
 		return 0;
+	const char *at = r->input.ptr + r->taken;
 	memcpy(&header, at, sizeof(header));
 	if (!is_valid(&header))
 		goto bad;
