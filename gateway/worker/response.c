@@ -162,6 +162,9 @@ settle(struct al_request *req, enum output_result result)
 		note_sent(c);
 	conn_progress(c);
 	req->waiting = result != OUTPUT_EMPTY;
+	/* The socket takes more, so there will be no event. */
+	if (result == OUTPUT_TURN)
+		loop_again(&self.loop, &c->watch);
 	/* Nothing follows the last piece: there is nothing to wait for. */
 	if (!app_is_event_driven(&self.app) && !req->complete &&
 		c->output.memory > al_queue_limit())
