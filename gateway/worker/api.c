@@ -170,8 +170,8 @@ al_option(const char *name, size_t i)
 	if (at < 0)
 		return NULL;
 	pthread_mutex_lock(&options_lock);
-	bool made = options[at].values != NULL ||
-		make_option(&app_table[at], &options[at]);
+	bool made =
+		options[at].values != NULL || make_option(&app_table[at], &options[at]);
 	pthread_mutex_unlock(&options_lock);
 	return made && i < options[at].n ? options[at].values[i] : NULL;
 }

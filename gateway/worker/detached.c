@@ -103,10 +103,12 @@ detached_begin(struct conn *c)
 
 struct return_errand {
 	struct errand errand; /* first: see take_back */
-	uint64_t taken; /* the request may end before this is run, so it is looked for */
+	uint64_t
+		taken; /* the request may end before this is run, so it is looked for */
 };
 
-/* Before handle() has returned, in another thread of the application, it is but noted. */
+/* Before handle() has returned, in another thread of the application, it is but noted.
+ */
 static void
 take_back(struct errand *errand)
 {

@@ -50,7 +50,8 @@ reset_unframed(const struct conn *c)
 		setsockopt(c->watch.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 }
 
-/* Nothing where the application, which has the socket, may have said something itself. */
+/* Nothing where the application, which has the socket, may have said something itself.
+ */
 static void
 answer(const struct conn *c, const struct error_page *a)
 {
@@ -70,8 +71,8 @@ answer(const struct conn *c, const struct error_page *a)
 	response_is_error(req, a);
 }
 
-/* Calls only what a signal handler may. True: other threads are kept from accepting, and
- * answering, by the lock. */
+/* Calls only what a signal handler may. True: other threads are kept from accepting,
+ * and answering, by the lock. */
 static bool
 answer_all(const struct error_page *a)
 {
@@ -149,6 +150,10 @@ may_take_leave(void)
 static void
 on_quit(int number)
 {
+	if (is_worker() && !pthread_equal(pthread_self(), self.main_thread)) {
+		pthread_kill(self.main_thread, number);
+		return;
+	}
 	if (is_worker() && may_take_leave()) {
 		worker_note_signal(number);
 		return;

@@ -1,5 +1,6 @@
 /*
- * Applications that go on after handle(): AL_PENDING, and the ends that al_finish() makes.
+ * Applications that go on after handle(): AL_PENDING, and the ends that al_finish()
+ * makes.
  */
 #include "gateway/worker/detached.h"
 #include "gateway/worker/lock.h"

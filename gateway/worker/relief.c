@@ -254,7 +254,7 @@ relief_start(void)
 	may_sleep = syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED,
 			    0, 0) == 0;
 	lock_init(LOCK_RELIEF);
-	errno = thread_start(&thread, run, NULL, STACK_BYTES);
+	errno = thread_start(&thread, run, STACK_BYTES);
 	runs = errno == 0;
 	return runs ? 0 : -1;
 }

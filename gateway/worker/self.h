@@ -25,6 +25,7 @@ struct worker {
 	const struct heritage *heritage;
 	const struct app_settings *settings;
 	struct slot *slot;
+	pthread_t main_thread;
 	struct loop loop;
 	struct app app;
 	struct http1_limits limits;

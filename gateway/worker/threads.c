@@ -39,20 +39,19 @@ static struct timer look, patience;
 static _Thread_local struct app_thread *me;
 
 int
-thread_start(pthread_t *thread, void *(*run)(void *), void *arg, size_t stack)
+thread_start(pthread_t *thread, void *(*run)(void *), size_t stack)
 {
 	static const int own[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGSYS, SIGTRAP };
 	pthread_attr_t attr;
 	sigset_t every, before;
 
 	pthread_attr_init(&attr);
-	if (stack != 0)
-		pthread_attr_setstacksize(&attr, stack);
+	pthread_attr_setstacksize(&attr, stack);
 	sigfillset(&every);
 	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
 		sigdelset(&every, own[i]);
 	pthread_sigmask(SIG_SETMASK, &every, &before);
-	int error = pthread_create(thread, &attr, run, arg);
+	int error = pthread_create(thread, &attr, run, NULL);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	pthread_attr_destroy(&attr);
 	return error;
@@ -257,9 +256,12 @@ threads_start(void)
 	if (self.settings->timeout > 0)
 		(void)timer_set(&self.loop.timers, &look, self.loop.now + LOOK_MS);
 	lock_init(LOCK_THREADS);
+	/* They block no signal: what the application starts would inherit that. The
+	 * kernel gives those of the process to the main thread while that takes them.
+	 */
 	int error = 0;
 	while (n_all < n && error == 0) {
-		error = thread_start(&all[n_all].thread, run, &all[n_all], 0);
+		error = pthread_create(&all[n_all].thread, NULL, run, &all[n_all]);
 		n_all += error == 0;
 	}
 	return error == 0 ? NULL : strerror(error);

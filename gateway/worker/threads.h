@@ -11,9 +11,9 @@
 
 #include "gateway/worker/conn.h"
 
-/* A thread with all signals blocked but those of its own faults; 0 is the system's size
- * of a stack. Returns an errno. */
-int thread_start(pthread_t *thread, void *(*run)(void *), void *arg, size_t stack);
+/* A thread of the gateway's own, with all signals blocked but those of its own faults.
+ * Returns an errno. */
+int thread_start(pthread_t *thread, void *(*run)(void *), size_t stack);
 
 /* Starts them, if the settings want them. NULL, or what is wrong. */
 const char *threads_start(void);

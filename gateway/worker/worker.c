@@ -36,7 +36,6 @@ struct worker self;
 static struct channel channel;
 static struct watch channel_watch, signal_watch;
 static int signal_pipe[2];
-static pthread_t main_thread;
 
 /* ---- Signals ---- */
 
@@ -88,7 +87,7 @@ static void
 quit(void)
 {
 	if (relief_is_in_charge())
-		pthread_kill(main_thread, SIGQUIT);
+		pthread_kill(self.main_thread, SIGQUIT);
 	else
 		last_words_quit();
 }
@@ -245,7 +244,7 @@ inherit(const struct heritage *h)
 
 	TAILQ_INIT(&self.idle);
 	TAILQ_INIT(&self.ready);
-	main_thread = pthread_self();
+	self.main_thread = pthread_self();
 	spool_set_limit(s->limit_spool);
 	self.heritage = h;
 	self.settings = s;

@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import threading
 import time
 
@@ -70,7 +71,12 @@ def fail(query, environ):
     raise ValueError("at once")
 
 
-SAID = {"/meet": meet, "/local": local, "/sleep": sleep, "/stuck": stuck, "/fail": fail,
+def blocked(query, environ):
+    """The signals that a program which the application starts has blocked."""
+    return subprocess.check_output(["grep", "SigBlk", "/proc/self/status"], text=True)
+
+
+SAID = {"/meet": meet, "/blocked": blocked, "/local": local, "/sleep": sleep, "/stuck": stuck, "/fail": fail,
         "/pid": lambda query, environ: os.getpid(),
         "/ticks": lambda query, environ: ticks,
         "/counts": lambda query, environ: [made, closed]}

@@ -64,6 +64,12 @@ def test_one_thread_says_so(python):
     assert told(python(workers=2).get("/meet?1"))[1:] == [False, True]
 
 
+@pytest.mark.parametrize("threads", [1, 3])
+def test_what_an_application_starts_can_be_signalled(python, threads):
+    said = told(python(threads=threads).get("/blocked"))
+    assert int(said.split()[1], 16) == 0
+
+
 def test_requests_meet_in_lua(lua, tmp_path):
     tmp_path.chmod(0o777)
     s = lua(threads=3)
