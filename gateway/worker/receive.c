@@ -14,7 +14,12 @@
 #include "gateway/worker/trust.h"
 #include "gateway/worker/turn_away.h"
 
-enum { SCRATCH_BYTES = 256 * 1024 };
+enum {
+	SCRATCH_BYTES = 256 * 1024,
+	/* Left free behind a head: the chunks of a body are received there, while the
+	 * bytes of the head have to stay where they are. */
+	SPARE_BYTES = 1024,
+};
 
 /* Bodies whose length is known are received through this: no byte of a next request can
  * get into it. */
@@ -42,14 +47,21 @@ receive(struct conn *c, char *to, size_t n)
 	return 0;
 }
 
-size_t
-conn_receive(struct conn *c)
+static size_t
+receive_input(struct conn *c, size_t spare)
 {
 	struct buffer *input = &c->req->input;
-	size_t got = receive(c, input->ptr + input->len, input->cap - input->len);
+	size_t got =
+		receive(c, input->ptr + input->len, input->cap - input->len - spare);
 
 	input->len += got;
 	return got;
+}
+
+size_t
+conn_receive(struct conn *c)
+{
+	return receive_input(c, 0);
 }
 
 enum want
@@ -65,7 +77,7 @@ conn_step_idle(struct conn *c)
 		turn_away(c->watch.fd, strerror(ENOMEM));
 		return WANT_CLOSE;
 	}
-	if (conn_receive(c) > 0)
+	if (receive_input(c, SPARE_BYTES) > 0)
 		return conn_move(c, CONN_HEAD);
 	if (c->broken)
 		return WANT_CLOSE;
@@ -101,7 +113,8 @@ has_room(struct buffer *input)
 {
 	if (input->len >= self.settings->limit_request_head)
 		return false;
-	return input->len < input->cap || buffer_reserve(input, input->cap) != NULL;
+	return input->len + SPARE_BYTES < input->cap ||
+		buffer_reserve(input, input->cap) != NULL;
 }
 
 /* What is needed next when the head, or what a proxy puts before it, is not complete.
@@ -111,7 +124,7 @@ receive_head(struct conn *c)
 {
 	if (!has_room(&c->req->input))
 		return conn_refuse(c, 431);
-	if (conn_receive(c) > 0)
+	if (receive_input(c, SPARE_BYTES) > 0)
 		return WANT_STEP;
 	return c->broken ? WANT_CLOSE : WANT_EVENT;
 }

@@ -273,3 +273,19 @@ def test_download_is_cut_when_the_client_leaves(server):
     began = time.monotonic()
     assert s.get("/hello").status == 200
     assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("end", [16384, 16384 - 1024, 16384 - 1023, 32768, 32768 - 1024])
+def test_chunks_behind_a_head_that_fills_the_buffer(server, end):
+    """The buffer of a head grows in these steps; the body comes later."""
+    s = server(limit_request_head=65536, limit_request_fields=200)
+    head = b"POST /echo HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n"
+    while len(head) + 8100 < end - 20:
+        head += b"X: " + b"x" * 8000 + b"\r\n"
+    head += b"X: " + b"x" * (end - len(head) - 7) + b"\r\n\r\n"
+    assert len(head) == end
+    with s.connect() as c:
+        c.send(head)
+        time.sleep(0.05)
+        c.send(b"5\r\nabcde\r\n0\r\n\r\n")
+        assert c.response().body == b"abcde"
