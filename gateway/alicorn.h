@@ -265,8 +265,8 @@ unsigned al_status(struct al_request *req);
  * its own by returning AL_ALREADY_HANDLED, and gives it back by al_finish(), which may
  * be called in any thread, and then closes it. Until then it has no time limits, is
  * read and written by nobody else, and a graceful stop waits for it. Returns -1 with
- * errno EALREADY: a response has begun; EPIPE: the client has gone; ENOTSUP: it is a web
- * server that speaks FastCGI, which is no client's connection.
+ * errno EALREADY: a response has begun; EPIPE: the client has gone; ENOTSUP: it is a
+ * web server that speaks FastCGI, which is no client's connection.
  */
 int al_socket(struct al_request *req, const void **unread, size_t *n);
 
@@ -311,8 +311,8 @@ enum { AL_MESSAGE_MAX = 16 * 1024 };
 /* A message of a type of the application's own, with a copy of a descriptor unless fd
  * is -1. Arrives in the order of sending, at workers that serve at that time, or not at
  * all. 0, or -1 with errno EMSGSIZE: more than AL_MESSAGE_MAX bytes; EAGAIN: too many
- * wait; EPIPE: this is a prototype, which has no place among the workers. It leaves when
- * the request that the main thread is in has ended. In any thread. */
+ * wait; EPIPE: this is a prototype, which has no place among the workers. It leaves
+ * when the request that the main thread is in has ended. In any thread. */
 int al_send(enum al_to to, uint32_t type, const void *data, size_t n, int fd);
 
 /* Called in the main thread, between requests, with what another worker sent; `from` is

@@ -9,7 +9,8 @@
 #define NO_HTTP2 \
 	"HTTP/2 is not built in yet; put a proxy in front that speaks it to clients"
 #define NO_UWSGI \
-	"uwsgi is not spoken; let the web server pass requests on by HTTP, or by FastCGI " \
+	"uwsgi is not spoken; let the web server pass requests on by HTTP, or by " \
+	"FastCGI " \
 	"(protocol)"
 #define NO_METRICS "metrics are not built in yet; leave it out"
 #define NO_PYTHON_LOG \

@@ -21,8 +21,7 @@ logger_unlock(void)
 		pthread_mutex_unlock(&lock);
 }
 
-static void __attribute__((constructor))
-survive_forks(void)
+static void __attribute__((constructor)) survive_forks(void)
 {
 	pthread_atfork(logger_lock, logger_unlock, logger_unlock);
 }

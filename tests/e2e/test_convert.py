@@ -230,7 +230,7 @@ worker_tmp_dir = '/dev/shm'
                             "permit_obsolete_folding = True\ncasefold_http_method = False\n"
                             "dirty_apps = ['ml:Model']\ndirty_workers = 2\nprotocol = 'uwsgi'\n"},
         [], ["keyfile, certfile, ca_certs, cert_reqs: TLS", "http_protocols: HTTP/2",
-             "protocol: only HTTP is spoken", "dirty_apps, dirty_workers: there is no second kind",
+             "protocol: the uwsgi protocol is not spoken", "dirty_apps, dirty_workers: there is no second kind",
              "permit_obsolete_folding: has no meaning"], ["casefold"]),
     Case("syslog and reload", ["gunicorn.conf.py", "app"], {
         "gunicorn.conf.py": "syslog = True\nsyslog_addr = 'unix:///dev/log#dgram'\n"
@@ -393,7 +393,7 @@ vacuum          = true
 """}, ['target = "python:shop.wsgi:application";', "workers = 10;",
          'bind = [ "unix:FOLDER/shop.sock" ];', 'socket_mode = "0664";', "preload_app = true;",
          'venv = "FOLDER/venv";', "timeout = 0;", 'accesslog = "-";'],
-        ["socket: only HTTP is spoken", "timeout: harakiri is not set", "preload_app"],
+        ["socket: the uwsgi protocol is not spoken", "timeout: harakiri is not set", "preload_app"],
         ["vacuum", "master:"]),
     Case("Flask by HTTP", ["uwsgi.ini"], {
         "uwsgi.ini": "[uwsgi]\nhttp = :5000\nwsgi-file = app.py\ncallable = app\nprocesses = 4\n"

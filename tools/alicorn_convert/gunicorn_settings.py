@@ -192,8 +192,8 @@ def variables(job, value):
 
 NO_TLS = "TLS is not built in; put a TLS proxy in front"
 NO_HTTP2 = "HTTP/2 is not built in; put a proxy in front that speaks it to clients"
-NO_UWSGI = ("only HTTP is spoken; let the proxy pass requests on by HTTP (in nginx proxy_pass "
-            "instead of uwsgi_pass)")
+NO_UWSGI = ("the uwsgi protocol is not spoken; let the proxy pass requests on by HTTP (in nginx "
+            "proxy_pass instead of uwsgi_pass)")
 NO_METRICS = "metrics are not built in; the access log has %(D)s and %(s)s"
 NO_PYTHON_LOG = ("the log is not Python's; errorlog, accesslog, loglevel, access_log_format and "
                  "syslog are there. The application may configure logging for itself")

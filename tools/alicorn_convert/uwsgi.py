@@ -138,7 +138,7 @@ def bind(job, values):
 def behind_proxy(job, values):
     bind(job, values)
     if job.last("protocol", "socket-protocol") != "http":
-        job.app.tell("socket", "only HTTP is spoken: in nginx proxy_pass and proxy_set_header "
+        job.app.tell("socket", "the uwsgi protocol is not spoken: in nginx proxy_pass and proxy_set_header "
                      "stand instead of uwsgi_pass and include uwsgi_params, to the same address")
 
 
@@ -274,7 +274,7 @@ TABLE = [
 
     ("https https2 http-to-https ssl-option", NO_TLS),
     ("fastcgi-socket scgi-socket puwsgi-socket zeromq raw-socket",
-     "only HTTP is spoken to clients"),
+     "with protocol = \"fastcgi\" a socket speaks FastCGI; the others are not spoken"),
     ("mount manage-script-name", "the path before an application is not cut off by the server: a "
      "proxy sends it as SCRIPT_NAME, see forwarder_headers"),
     ("static-map static-map2 check-static static-index static-expires static-safe static-gzip-all "
