@@ -179,6 +179,8 @@ pm.max_children = {WORKERS}
 def fixed_reply(begin, folder, program):
     begin(program, alicorn, "alicorn, C", folder, program,
           f"c:{program.parent}/apps/fixed.so")
+    begin(program, alicorn, "alicorn, C, no relief", folder, program,
+          f"c:{program.parent}/apps/fixed.so", settings="relief_after = 0;")
     begin(NGINX, nginx, "nginx, return 200", folder,
           r'default_type text/plain; return 200 "Hello, World!\n";')
 
