@@ -330,7 +330,10 @@ def is_served(s):
 def test_failures_in_a_thread(server, path, status, gate):
     s = server(workers=1, threads=3, **SLOW)
     other = s.connect()
+    pid = pid_of(other)
+    before = sleeping_threads(pid)
     gate.ask(other)
+    wait_for(lambda: sleeping_threads(pid) > before, what="the call")
     with s.connect() as client:
         assert client.get(path).status == status
     if status == 500:
