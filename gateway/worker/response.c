@@ -161,10 +161,11 @@ settle(struct al_request *req, enum output_result result)
 	if (c->output.sent > req->sent_before)
 		note_sent(c);
 	conn_progress(c);
-	req->waiting = result != OUTPUT_EMPTY;
-	/* The socket takes more, so there will be no event. */
-	if (result == OUTPUT_TURN)
+	/* Who was told to wait is owed drained(); the socket takes more, so no event
+	 * will remind us. */
+	if (result == OUTPUT_TURN || (result == OUTPUT_EMPTY && req->waiting))
 		loop_again(&self.loop, &c->watch);
+	req->waiting |= result != OUTPUT_EMPTY;
 	/* Nothing follows the last piece: there is nothing to wait for. */
 	if (!app_is_event_driven(&self.app) && !req->complete &&
 		c->output.memory > al_queue_limit())

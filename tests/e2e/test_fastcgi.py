@@ -160,10 +160,52 @@ def test_head_request(backed):
 def test_big_answer_to_a_slow_client(backed):
     body = bytes(range(256)) * 40000
     s = backed(stdout(OK_HEAD + body) + end(), response_buffer_size="64K")
-    with s.connect(receive_buffer=4096) as c:
+    with s.connect(receive_buffer=65536) as c:
         c.ask("/")
         time.sleep(1)
         assert c.response().body == body
+
+
+PATIENT = """
+#include <unistd.h>
+
+static void
+drained(struct al_request *req, void *arg)
+{
+	(void)arg;
+	al_finish(req, AL_DONE, 0);
+}
+
+static const struct al_pending calls = { .drained = drained };
+static char bytes[16000000];
+
+int
+al_handle(void *app, struct al_request *req)
+{
+	(void)app;
+	al_pending(req, &calls, NULL);
+	al_start(req, "200 OK", NULL, 0);
+	al_write(req, bytes, sizeof(bytes));
+	if (al_queued(req) == 0)
+		return AL_ERROR;
+	while (al_queued(req) > 0) {
+		usleep(1000);
+		al_write(req, "x", 1);
+		al_flush(req);
+	}
+	return AL_PENDING;
+}
+"""
+
+
+def test_who_waits_for_the_client_is_told_in_any_case(server, compile_app):
+    """Also when the queue was emptied by what the application wrote itself."""
+    s = server(apps={"app": {"target": str(compile_app(PATIENT)), "bind": "127.0.0.1:0",
+                             "response_spool_size": 0}})
+    with s.connect() as c:
+        c.ask("/")
+        body = c.response().body
+        assert body.startswith(b"\0" * 16000000) and body.endswith(b"x")
 
 
 def test_many_at_once(backed):

@@ -213,7 +213,7 @@ def test_what_lies_in_the_queue_outlives_workers(server, gate, how):
 def test_the_loop_goes_on_while_the_application_runs(server, gate):
     """One worker, in the application: it reads, flushes, and keeps time limits."""
     s = server(workers=1, header_timeout=1, **SLOW)
-    reader = Client(s.address, receive_buffer=4096)
+    reader = Client(s.address, receive_buffer=65536)
     reader.ask("/big?bytes=3000000")
     first = s.connect()
     pid = pid_of(first)
@@ -300,7 +300,7 @@ def test_a_stuck_thread_is_told_of_and_the_last_one_ends_the_worker(server, gate
 @pytest.mark.parametrize("settings", [{"threads": 4}, {}])
 def test_large_responses_to_slow_readers_from_threads(server, settings):
     s = server(workers=1, response_buffer_size=16384, response_spool_size=0, **settings, **SLOW)
-    clients = [Client(s.address, receive_buffer=4096) for _ in range(2 if settings else 1)]
+    clients = [Client(s.address, receive_buffer=65536) for _ in range(2 if settings else 1)]
     for client in clients:
         client.ask("/big?bytes=2000000")
     for client in clients:
