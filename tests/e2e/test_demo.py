@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from conftest import ALICORN, TOP, USER, format_settings
+from conftest import ALICORN, SANITIZED, TOP, USER, format_settings
 
 BUILD = ALICORN.parent
 WHAT = {"start": "Alicorn is running", "hello": "Hello from C", "python": "Hello from Python",
@@ -17,7 +17,8 @@ def demo(tmp_path):
     """The configuration without the applications whose language is not installed."""
     text = (TOP / "conf.d/demo.conf").read_text()
     for name in ("python", "php", "lua"):
-        if not (BUILD / f"{name}.so").exists():
+        # PHP opens its extensions in a way that sanitizers refuse.
+        if not (BUILD / f"{name}.so").exists() or (name == "php" and SANITIZED):
             text = re.sub(rf"(?ms)^\t{name}: \{{.*?^\t\}};\n", "", text)
     text = re.sub(r'127\.0\.0\.1:80\d\d', "127.0.0.1:0", text)
     text = text.replace("../build/", f"{BUILD}/").replace('"demo', f'"{TOP}/conf.d/demo')
