@@ -161,15 +161,14 @@ settle(struct al_request *req, enum output_result result)
 	if (c->output.sent > req->sent_before)
 		note_sent(c);
 	conn_progress(c);
-	/* Who was told to wait is owed drained(); the socket takes more, so no event
-	 * will remind us. */
-	if (result == OUTPUT_TURN || (result == OUTPUT_EMPTY && req->waiting))
-		loop_again(&self.loop, &c->watch);
 	req->waiting |= result != OUTPUT_EMPTY;
 	/* Nothing follows the last piece: there is nothing to wait for. */
 	if (!app_is_event_driven(&self.app) && !req->complete &&
 		c->output.memory > al_queue_limit())
 		wait_for_client(c);
+	/* Who was told to wait is owed drained(), and no event will remind us. */
+	if (req->waiting && (result == OUTPUT_TURN || c->output.first == NULL))
+		loop_again(&self.loop, &c->watch);
 	errno = EPIPE;
 	return c->broken ? -1 : 0;
 }

@@ -186,8 +186,6 @@ al_handle(void *app, struct al_request *req)
 	al_pending(req, &calls, NULL);
 	al_start(req, "200 OK", NULL, 0);
 	al_write(req, bytes, sizeof(bytes));
-	if (al_queued(req) == 0)
-		return AL_ERROR;
 	while (al_queued(req) > 0) {
 		usleep(1000);
 		al_write(req, "x", 1);
