@@ -50,7 +50,12 @@ def start(server, tmp_path):
         (root / "index.php").write_text(SCRIPT)
         app = {**APPS[name][0], "bind": "127.0.0.1:0", "workers": 1, "root": root,
                "script": "index.php", "limit_request_body": "3G", "timeout": 300}
-        return server(apps={name: app})
+        s = server(apps={name: app})
+        # A program that is still being loaded grows by what it is, not by what it holds.
+        with s.connect() as c:
+            c.ask(f"{APPS[name][2]}1")
+            assert c.response().text == "a"
+        return s
     return run
 
 
