@@ -16,6 +16,8 @@
 #include "protocols/arena.h"
 #include "protocols/buffer.h"
 
+struct log_sink;
+
 struct text_list {
 	const char *const *items;
 	size_t n;
@@ -102,6 +104,8 @@ struct server_settings {
 
 	/* Derived from the above. */
 	struct hook hooks[SERVER_HOOKS]; /* of on_starting and those that follow it */
+	const struct log_sink *sinks; /* of logs, and of what errorlog and others say */
+	size_t n_sinks;
 };
 
 struct app_settings {
