@@ -42,6 +42,9 @@ enum al_result {
 	/* The connection is the application's from now on, until al_finish(): see
 	 * al_socket() and al_detach(). */
 	AL_ALREADY_HANDLED = 2,
+	/* The request is for somebody else; nothing was started. Only where the
+	 * configuration says who comes next: see al_has_next(). */
+	AL_DECLINED = 3,
 };
 
 /* What iterate() returns. */
@@ -252,6 +255,9 @@ int al_sendfile(struct al_request *req, int fd, off_t offset, off_t length);
 
 /* True once a byte of the response has left for the client. */
 bool al_sent(struct al_request *req);
+
+/* True where another application comes next if this one returns AL_DECLINED. */
+bool al_has_next(struct al_request *req);
 
 /* In AL_POST_REQUEST: the status that the client was answered; 0: it was not. */
 unsigned al_status(struct al_request *req);

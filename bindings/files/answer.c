@@ -47,6 +47,21 @@ answer_text(
 }
 
 int
+answer_none(struct al_request *req)
+{
+	return al_has_next(req) ? AL_DECLINED
+				: answer_text(req, "404 Not Found", NULL, NULL);
+}
+
+int
+answer_method(struct al_request *req)
+{
+	if (al_has_next(req))
+		return AL_DECLINED;
+	return answer_text(req, "405 Method Not Allowed", "Allow", "GET, HEAD");
+}
+
+int
 answer_errno(struct al_request *req, const char *path, int error)
 {
 	switch (error) {
@@ -58,7 +73,7 @@ answer_errno(struct al_request *req, const char *path, int error)
 	case ENOTDIR:
 	case ELOOP:
 	case ENAMETOOLONG:
-		return answer_text(req, "404 Not Found", NULL, NULL);
+		return answer_none(req);
 	case EACCES:
 	case EPERM:
 		return answer_text(req, "403 Forbidden", NULL, NULL);

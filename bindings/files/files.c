@@ -132,11 +132,33 @@ now_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-/* A folder that was asked for without its slash: links on its page would lead
- * elsewhere. One slash in front, as two begin the name of a host. */
-static int
-answer_slash(const struct ask *ask)
+/* Its index, behind the path of a folder; false: that would be too long. */
+static bool
+add_index(char out[PATH_MAX], const struct site *site, const char *path)
 {
+	size_t len = strlen(path);
+	const char *slash = len == 0 || path[len - 1] == '/' ? "" : "/";
+
+	return snprintf(out, PATH_MAX, "%s%s%s", path, slash, site->index) < PATH_MAX;
+}
+
+static bool
+has_index(const struct ask *ask, const char *path)
+{
+	char index[PATH_MAX];
+
+	return add_index(index, ask->site, path) &&
+		cache_get(ask->site, index, now_ms()) != NULL;
+}
+
+/* A folder that was asked for without its slash: links on its page would lead
+ * elsewhere. One slash in front, as two begin the name of a host. Without a page its
+ * name may well be one of the next application's. */
+static int
+answer_slash(const struct ask *ask, const char *path)
+{
+	if (al_has_next(ask->req) && !ask->site->listing && !has_index(ask, path))
+		return AL_DECLINED;
 	const char *uri = ask->facts[FACT_URI] != NULL ? ask->facts[FACT_URI] : "/";
 	struct buffer location = { 0 };
 
@@ -164,6 +186,8 @@ answer_folder(const struct ask *ask, const char *path)
 	close(fd);
 	if (ask->site->listing)
 		return answer_listing(ask, path);
+	if (al_has_next(ask->req))
+		return AL_DECLINED;
 	return answer_text(ask->req, "403 Forbidden", NULL, NULL);
 }
 
@@ -178,8 +202,7 @@ answer_path(const struct ask *ask, const char *path)
 
 	if (is_folder) {
 		file = index;
-		if (snprintf(index, sizeof(index), "%s%s", path, site->index) >=
-			(int)sizeof(index))
+		if (!add_index(index, site, path))
 			return answer_errno(ask->req, path, ENAMETOOLONG);
 	}
 	const struct entry *entry = cache_get(site, file, now_ms());
@@ -187,7 +210,7 @@ answer_path(const struct ask *ask, const char *path)
 		return answer_file(ask, entry);
 	if (is_folder && (errno == ENOENT || errno == EISDIR))
 		return answer_folder(ask, path);
-	return errno == EISDIR ? answer_slash(ask)
+	return errno == EISDIR ? answer_slash(ask, path)
 			       : answer_errno(ask->req, path, errno);
 }
 
@@ -201,14 +224,19 @@ handle(void *state, struct al_request *req)
 	const char *method = ask.facts[FACT_METHOD], *given = ask.facts[FACT_PATH];
 	if (method == NULL ||
 		(strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0))
-		return answer_text(req, "405 Method Not Allowed", "Allow", "GET, HEAD");
+		return answer_method(req);
 	if (given == NULL)
 		given = "";
 	if (strlen(given) >= sizeof(path))
 		return answer_errno(req, given, ENAMETOOLONG);
-	const char *refusal = path_clean(path, given);
-	if (refusal != NULL)
-		return answer_text(req, refusal, NULL, NULL);
+	switch (path_clean(path, given)) {
+	case PATH_BAD:
+		return answer_text(req, "400 Bad Request", NULL, NULL);
+	case PATH_HIDDEN:
+		return answer_none(req);
+	case PATH_CLEAN:
+		break;
+	}
 	return answer_path(&ask, path);
 }
 

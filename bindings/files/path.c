@@ -18,25 +18,25 @@ has_control_bytes(const char *text)
 	return false;
 }
 
-const char *
+enum path_kind
 path_clean(char *out, const char *path)
 {
 	char *to = out;
 
 	if (has_control_bytes(path))
-		return "400 Bad Request";
+		return PATH_BAD;
 	for (path += strspn(path, "/"); *path != '\0'; path += strspn(path, "/")) {
 		size_t len = strcspn(path, "/");
 		bool is_first = to == out;
 		if (is_part(path, len, ".."))
-			return "400 Bad Request";
+			return PATH_BAD;
 		if (*path == '.' && !(is_first && is_part(path, len, ".well-known")))
-			return "404 Not Found";
+			return PATH_HIDDEN;
 		to = mempcpy(to, path, len);
 		path += len;
 		if (*path == '/')
 			*to++ = '/';
 	}
 	*to = '\0';
-	return NULL;
+	return PATH_CLEAN;
 }

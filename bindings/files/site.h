@@ -49,6 +49,12 @@ struct ask {
 int answer_text(struct al_request *req, const char *status, const char *name,
 	const char *value);
 
+/* There is no such file: the request is the next application's, or for nobody. */
+int answer_none(struct al_request *req);
+
+/* The method is none for files. */
+int answer_method(struct al_request *req);
+
 /* An error of a system call that had to find or read what was asked for. */
 int answer_errno(struct al_request *req, const char *path, int error);
 

@@ -98,7 +98,7 @@ request_reset(struct al_request *req)
 	req->told = NULL;
 	buffer_reset(&req->gathered);
 	req->vars = NULL;
-	req->has_body = req->is_head = req->is_https = false;
+	req->has_body = req->is_head = req->is_https = req->has_next = false;
 	req->script_name = NULL;
 	req->client.any.sa_family = AF_UNSPEC;
 	req->body_length = 0;
@@ -294,6 +294,12 @@ bool
 al_multithread(void)
 {
 	return self.settings->threads > 1;
+}
+
+bool
+al_has_next(struct al_request *req)
+{
+	return req->has_next;
 }
 
 /* ---- The body ---- */

@@ -34,6 +34,7 @@ struct al_request {
 	bool has_body;
 	bool is_head; /* the method is HEAD */
 	bool is_https; /* on the client's side of the proxy */
+	bool has_next; /* another application is asked if this one declines */
 	const char *script_name; /* from a proxy; NULL: none */
 	/* Whom a proxy forwards for; AF_UNSPEC: the peer; AF_UNIX: one without address
 	 */

@@ -24,6 +24,13 @@ al_multithread(void)
 	return false;
 }
 
+bool
+al_has_next(struct al_request *req)
+{
+	(void)req;
+	return false;
+}
+
 const char *
 al_option(const char *name, size_t i)
 {
