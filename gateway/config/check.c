@@ -293,6 +293,7 @@ check_server(struct load *l, struct server_settings *server)
 		check_text(l, server_section(server, NULL), SERVER_syslog_addr,
 			syslog_parse(&address, server->syslog_addr));
 	check_hooks(l, server);
+	check_control(l, server);
 }
 
 void

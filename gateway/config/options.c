@@ -108,13 +108,20 @@ takes_value(const struct option *o)
 	return o->section.table[o->row].type != SETTING_BOOL;
 }
 
+/* --no-sendfile is the flag of sendfile. */
+static bool
+says_no(const struct setting *row)
+{
+	return strncmp(row->flag, "no-", 3) == 0 &&
+		text_same_flag(slice_str(row->flag + 3), slice_str(row->name));
+}
+
 /* The value of an option: what was joined to it, else the next word. */
 static bool
 set_option(struct reader *r, const struct option *o, const char *value)
 {
-	if (!takes_value(o)) /* --no-sendfile is the flag of sendfile */
-		value = strncmp(o->section.table[o->row].flag, "no-", 3) == 0 ? "false"
-									      : "true";
+	if (!takes_value(o))
+		value = says_no(&o->section.table[o->row]) ? "false" : "true";
 	else if (value == NULL && *r->next != NULL)
 		value = *r->next++;
 	if (value == NULL) {

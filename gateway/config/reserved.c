@@ -14,14 +14,13 @@
 	"(protocol)"
 #define NO_METRICS "metrics are not built in yet; leave it out"
 #define NO_PYTHON_LOG \
-	"the log is not Python's; leave it out, and see errorlog, accesslog and " \
-	"loglevel"
+	"the log is not Python's; leave it out, and see log_config, errorlog, " \
+	"accesslog and loglevel"
 #define NO_ASGI "ASGI is not built in; the application must be a WSGI one"
 #define NO_DIRTY \
 	"there is no second kind of workers; what takes long can be an application " \
 	"of its " \
 	"own, with its own workers and timeout"
-#define NO_CONTROL "there is no control socket yet; signals do its work"
 #define TOO_LAX \
 	"has no meaning here: a request of that form is refused, as programs differ " \
 	"in how " \
@@ -41,13 +40,9 @@ static const struct {
 		NO_HTTP2 },
 	{ "uwsgi_allow_ips|uwsgi-allow-from", NO_UWSGI },
 
-	{ "control_socket|control_socket_mode|control_socket_disable|"
-	  "no-control-socket",
-		NO_CONTROL },
 	{ "statsd_host|statsd_prefix|dogstatsd_tags|enable_backlog_metric",
 		NO_METRICS },
-	{ "logconfig|log-config|logconfig_dict|logconfig_json|log-config-json|"
-	  "logger_class",
+	{ "logconfig|logconfig_dict|logconfig_json|log-config-json|logger_class",
 		NO_PYTHON_LOG },
 	{ "wsgi_app",
 		"give the application as target, on the command line as the word that "

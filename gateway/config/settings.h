@@ -104,6 +104,7 @@ struct server_settings {
 
 	/* Derived from the above. */
 	struct hook hooks[SERVER_HOOKS]; /* of on_starting and those that follow it */
+	const uid_t *control_uids; /* of control_users, as many */
 	const struct log_sink *sinks; /* of logs, and of what errorlog and others say */
 	size_t n_sinks;
 };

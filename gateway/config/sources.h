@@ -146,4 +146,8 @@ void check_identity(struct load *l, struct app_settings *app);
 /* Checks the hooks of the server, and fills in those of a whole configuration. */
 void check_hooks(struct load *l, struct server_settings *server);
 
+/* Checks the users of the control socket, and fills in those of a whole configuration.
+ */
+void check_control(struct load *l, struct server_settings *server);
+
 #endif

@@ -28,7 +28,9 @@ static const struct {
 	{ "bind", "unix:/run/x" },
 	{ "syslog_addr", "udp://localhost:1" },
 	{ "on_message", "c:/x.so:f" },
+	{ "control_users", "daemon" },
 	{ "access_log_format", "%(h)s" },
+	{ "request_id_header", "X-Trace" },
 	{ "worker_class", "gthread" },
 	{ "user", "daemon" },
 	{ "group", "daemon" },
@@ -66,8 +68,7 @@ good_value(const struct setting *row)
 			row->min + (row->min < row->max));
 		return number;
 	case SETTING_BOOL: /* --no-sendfile is the flag of sendfile */
-		return row->flag != NULL && strncmp(row->flag, "no-", 3) == 0 ? "false"
-									      : "true";
+		return strcmp(row->name, "sendfile") == 0 ? "false" : "true";
 	case SETTING_CHOICE:
 		return last_word(row->value);
 	case SETTING_STR:
