@@ -27,9 +27,12 @@ struct config {
 	struct arena memory; /* all of it lives here, or in the readings */
 	enum config_action action;
 	struct server_settings server;
-	struct app_settings
-		*apps; /* in the order of the files; at least one when run */
+	/* In the order of the files, then the fronts of sites; at least one when run.
+	 */
+	struct app_settings *apps;
 	size_t n_apps;
+	struct site *sites; /* none without routes */
+	size_t n_sites;
 	struct reading **files; /* what each said, for the next reload */
 	size_t n_files;
 	size_t n_broken; /* files that were left out, or go on as they were before */

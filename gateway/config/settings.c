@@ -22,18 +22,17 @@
 
 const struct setting server_table[SERVER_SETTINGS] = {
 #define SERVER(...) ROW(struct server_settings, __VA_ARGS__)
-#define APP(...)
 #include "gateway/config/settings.def"
-#undef SERVER
-#undef APP
 };
 
 const struct setting app_table[APP_SETTINGS] = {
-#define SERVER(...)
 #define APP(...) ROW(struct app_settings, __VA_ARGS__)
 #include "gateway/config/settings.def"
-#undef SERVER
-#undef APP
+};
+
+const struct setting route_table[ROUTE_SETTINGS] = {
+#define ROUTE(...) ROW(struct route, __VA_ARGS__)
+#include "gateway/config/settings.def"
 };
 
 int

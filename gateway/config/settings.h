@@ -68,20 +68,20 @@ enum setting_type {
 
 enum server_setting {
 #define SERVER(name, ...) SERVER_##name,
-#define APP(name, ...)
 #include "gateway/config/settings.def"
-#undef SERVER
-#undef APP
 	SERVER_SETTINGS
 };
 
 enum app_setting {
-#define SERVER(name, ...)
 #define APP(name, ...) APP_##name,
 #include "gateway/config/settings.def"
-#undef SERVER
-#undef APP
 	APP_SETTINGS
+};
+
+enum route_setting {
+#define ROUTE(name, ...) ROUTE_##name,
+#include "gateway/config/settings.def"
+	ROUTE_SETTINGS
 };
 
 /* Where a value came from: "default", "command line", "ALICORN_CMD_ARGS", "$PORT", or a
@@ -96,10 +96,7 @@ enum { SERVER_HOOKS = SERVER_on_exit - SERVER_on_starting + 1 };
 
 struct server_settings {
 #define SERVER(name, type, ...) SETTING_TYPE_##type name;
-#define APP(name, ...)
 #include "gateway/config/settings.def"
-#undef SERVER
-#undef APP
 	struct origin origins[SERVER_SETTINGS];
 
 	/* Derived from the above. */
@@ -110,11 +107,8 @@ struct server_settings {
 };
 
 struct app_settings {
-#define SERVER(name, ...)
 #define APP(name, type, ...) SETTING_TYPE_##type name;
 #include "gateway/config/settings.def"
-#undef SERVER
-#undef APP
 	struct origin origins[APP_SETTINGS];
 
 	/* What follows is derived from the above. */
@@ -124,6 +118,32 @@ struct app_settings {
 	struct address *addresses; /* of bind, as many */
 	struct identity identity; /* of user and group */
 	struct identity socket_identity; /* of socket_owner and socket_group */
+	bool has_own_bind; /* bind was said of this application alone */
+	const struct site *site; /* that it is the front of; NULL: none */
+	bool routed; /* routes of a site lead to it */
+};
+
+/* One of `routes`. */
+struct route {
+#define ROUTE(name, type, ...) SETTING_TYPE_##type name;
+#include "gateway/config/settings.def"
+	struct origin origins[ROUTE_SETTINGS];
+	struct origin origin; /* where it is written down */
+
+	/* What follows is derived from the above. */
+	const struct app_settings *to; /* the application of `app`; NULL: none */
+	/* What `files` or `fastcgi` says, with its target; NULL: neither is there. */
+	struct app_settings *inner;
+};
+
+/* Addresses whose requests are routed. */
+struct site {
+	const char *name;
+	/* Whose workers accept, and whose settings the connections have. */
+	struct app_settings *front;
+	bool direct; /* front is the one application that the routes lead to */
+	const struct route *routes;
+	size_t n_routes;
 };
 
 struct setting {
@@ -140,6 +160,7 @@ struct setting {
 
 extern const struct setting server_table[SERVER_SETTINGS];
 extern const struct setting app_table[APP_SETTINGS];
+extern const struct setting route_table[ROUTE_SETTINGS];
 
 /* The row of that name in a table of n rows, or -1. */
 int setting_find(const struct setting *table, size_t n, const char *name);
