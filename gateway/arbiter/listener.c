@@ -16,6 +16,7 @@
 
 #include "gateway/arbiter/bound.h"
 #include "gateway/arbiter/inherited.h"
+#include "gateway/arbiter/obstacle.h"
 #include "gateway/arbiter/socket_file.h"
 #include "gateway/logger/log.h"
 
@@ -39,7 +40,7 @@ struct listening {
 static const char *
 explain(const struct address *address, const char *what)
 {
-	static char reason[PATH_MAX + 128];
+	static char reason[PATH_MAX + 512];
 
 	snprintf(reason, sizeof(reason), "listen on %s: %s", address->text, what);
 	return reason;
@@ -109,11 +110,14 @@ open_tcp(const struct listening *l, const char **reason)
 		*reason = explain(address, gai_strerror(error));
 		return -1;
 	}
-	for (const struct addrinfo *i = all; i != NULL && fd == -1; i = i->ai_next)
+	for (const struct addrinfo *i = all; i != NULL && fd == -1; i = i->ai_next) {
 		fd = bind_inet(i, l->reuse_port);
-	if (fd == -1)
-		*reason = explain(address, strerror(errno));
+		error = errno;
+		if (fd == -1)
+			*reason = explain(address, obstacle_text(error, i->ai_addr));
+	}
 	freeaddrinfo(all);
+	errno = error;
 	return fd;
 }
 
@@ -160,9 +164,11 @@ open_unix(const struct listening *l, const char **reason)
 		(fd = new_socket(AF_UNIX)) == -1 || bind_private(fd, &name) == -1 ||
 		listen(fd, SOMAXCONN) == -1) {
 		fd = fail(fd);
+		int error = errno;
 		*reason = explain(address,
-			errno == EEXIST ? "the file exists and is not a socket"
-					: strerror(errno));
+			error == EEXIST ? "the file exists and is not a socket"
+					: obstacle_text(error, NULL));
+		errno = error;
 	}
 	return fd;
 }

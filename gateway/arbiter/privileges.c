@@ -19,7 +19,8 @@ privileges_check(const struct app_settings *app)
 	if (geteuid() == 0 && app->user == NULL)
 		snprintf(reason, sizeof(reason),
 			"application %s: applications are not run as root: set user = "
-			"\"www-data\", or user = \"root\" if that is meant",
+			"\"www-data\" (--user www-data), or user = \"root\" if that is "
+			"meant",
 			app->name);
 	else if (geteuid() != 0 && !own)
 		snprintf(reason, sizeof(reason),

@@ -43,7 +43,7 @@ identity_set_user(struct identity *i, const char *user)
 	const struct passwd *entry = numeric ? getpwuid(i->uid) : getpwnam(user);
 
 	if (entry == NULL && !numeric)
-		return "there is no such user";
+		return "there is no such user; adduser --system --group makes one";
 	if (entry != NULL)
 		i->uid = entry->pw_uid;
 	i->gid = entry != NULL ? entry->pw_gid : no_group;

@@ -25,10 +25,29 @@ program_folder(void)
 	return folder;
 }
 
+/* Debian's package of a binding, behind "alicorn-". */
+static const char *
+package_of(const char *binding)
+{
+	static const struct {
+		const char *binding, *package;
+	} packages[] = {
+		{ "python", "python3" },
+		{ "php", "php8.2" },
+		{ "lua", "lua5.4" },
+	};
+
+	for (size_t i = 0; i < sizeof(packages) / sizeof(packages[0]); i++) {
+		if (strcmp(packages[i].binding, binding) == 0)
+			return packages[i].package;
+	}
+	return binding;
+}
+
 static const char *
 find_binding(const char *name, char *path, size_t room)
 {
-	static char error[256];
+	static char error[384];
 	const char *folder = program_folder();
 
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
@@ -37,9 +56,10 @@ find_binding(const char *name, char *path, size_t room)
 			return NULL;
 	}
 	snprintf(error, sizeof(error),
-		"the binding %s.so is neither in %.100s nor in its ../lib/alicorn: its "
-		"language was not installed when the program was built",
-		name, folder);
+		"the binding %s.so is neither in %.100s nor in its ../lib/alicorn: "
+		"apt-get install alicorn-%s, or, for one that was built, make deps "
+		"and make again",
+		name, folder, package_of(name));
 	return error;
 }
 
