@@ -12,6 +12,7 @@
 
 #include "gateway/arbiter/birth.h"
 #include "gateway/arbiter/confine.h"
+#include "gateway/arbiter/keep.h"
 #include "gateway/arbiter/pool.h"
 #include "gateway/arbiter/post_fork.h"
 #include "gateway/arbiter/signals.h"
@@ -56,48 +57,6 @@ family_find(const struct family *f, pid_t pid)
 
 /* ---- The child's side of the fork ---- */
 
-static int
-compare_ints(const void *a, const void *b)
-{
-	return *(const int *)a - *(const int *)b;
-}
-
-/* Closes every descriptor above 2 that is not one of these. */
-static void
-close_others(int *kept, size_t n)
-{
-	unsigned next = STDERR_FILENO + 1;
-
-	qsort(kept, n, sizeof(*kept), compare_ints);
-	for (size_t i = 0; i < n; i++) {
-		if (kept[i] < (int)next)
-			continue;
-		if (kept[i] > (int)next)
-			close_range(next, (unsigned)kept[i] - 1, 0);
-		next = (unsigned)kept[i] + 1;
-	}
-	close_range(next, ~0U, 0);
-}
-
-static void
-keep_own_descriptors(const struct pool *pool, const struct heritage *h)
-{
-	size_t n = 0;
-	int *kept = calloc(h->n_listeners + 5, sizeof(*kept));
-
-	if (kept == NULL)
-		exit(EXIT_BOOT);
-	kept[n++] = log_fd();
-	kept[n++] = h->channel;
-	kept[n++] = pool->socket;
-	kept[n++] = h->queue != NULL ? h->queue->in : -1;
-	kept[n++] = h->queue != NULL ? h->queue->out : -1;
-	for (size_t i = 0; i < h->n_listeners; i++)
-		kept[n++] = h->listeners[i]->fd;
-	close_others(kept, n);
-	free(kept);
-}
-
 /* What a child does from the fork to its end. */
 static void __attribute__((noreturn))
 live(const struct family *f, const struct child *child, int channel)
@@ -114,7 +73,7 @@ live(const struct family *f, const struct child *child, int channel)
 	/* All is blocked until here: the arbiter's signals never meet its handler in a
 	 * child, which would write them to the arbiter's pipe. */
 	signals_forget();
-	keep_own_descriptors(pool, &heritage);
+	keep_own_descriptors(&heritage, pool->socket);
 	sigemptyset(&none);
 	signals_unblock(&none);
 

@@ -29,6 +29,7 @@ init_pool(struct pool *pool, struct generation *g, const struct app_settings *ap
 	pool->heritage.app = app;
 	pool->heritage.target = app->what.spec;
 	pool->heritage.generation = g->number;
+	pool->heritage.neighbours = &g->neighbours;
 }
 
 /* One pool of workers, after that of their prototype, if they have one; or, for a
@@ -78,9 +79,11 @@ generation_new(struct config *config, unsigned number)
 	for (size_t i = 0; i < config->n_apps; i++)
 		n_addresses += config->apps[i].bind.n;
 	g->pools = calloc(2 * config->n_apps, sizeof(*g->pools));
+	g->neighbours.all = calloc(config->n_apps, sizeof(*g->neighbours.all));
 	g->sockets = calloc(config->n_apps, sizeof(*g->sockets));
-	g->listeners = calloc(n_addresses, sizeof(struct listener *));
-	if (g->pools == NULL || g->sockets == NULL || g->listeners == NULL) {
+	g->listeners = calloc(n_addresses + 1, sizeof(struct listener *));
+	if (g->pools == NULL || g->sockets == NULL || g->listeners == NULL ||
+		g->neighbours.all == NULL) {
 		generation_free(g, NULL);
 		return NULL;
 	}
@@ -103,6 +106,7 @@ generation_free(struct generation *g, struct listeners *all)
 	for (size_t i = 0; i < g->n_pools; i++)
 		queues_close(g->pools[i].heritage.queue);
 	free(g->listeners);
+	free(g->neighbours.all);
 	free(g->sockets);
 	free(g->pools);
 	if (g->config != NULL)
@@ -208,6 +212,22 @@ open_pool(struct generation *g, struct pool *pool, struct listeners *all,
 	return NULL;
 }
 
+/* What is open of an application, its workers' pool has. */
+static void
+introduce(struct generation *g)
+{
+	for (size_t i = 0; i < g->n_pools; i++) {
+		const struct heritage *h = &g->pools[i].heritage;
+		if (g->pools[i].kind == &kind_worker)
+			g->neighbours.all[g->neighbours.n++] = (struct neighbour){
+				.app = h->app,
+				.queue = h->queue,
+				.listeners = h->listeners,
+				.n_listeners = h->n_listeners,
+			};
+	}
+}
+
 const char *
 generation_open(struct generation *g, struct listeners *all, unsigned attempts)
 {
@@ -221,6 +241,8 @@ generation_open(struct generation *g, struct listeners *all, unsigned attempts)
 		access_file_make(pool->app);
 		reason = open_pool(g, pool, all, attempts);
 	}
+	if (reason == NULL)
+		introduce(g);
 	return reason;
 }
 
@@ -374,6 +396,8 @@ generation_retire(struct generation *g)
 void
 generation_keep(struct generation *g, struct family *f, uint64_t now)
 {
-	for (size_t i = 0; i < g->n_pools; i++)
-		pool_keep(&g->pools[i], f, now);
+	for (size_t i = 0; i < g->n_pools; i++) {
+		struct pool *pool = &g->pools[i];
+		pool_keep(pool, f, now);
+	}
 }

@@ -21,6 +21,7 @@ struct generation {
 	const struct listener *
 		*listeners; /* of all applications, one after the other */
 	size_t n_listeners;
+	struct neighbours neighbours;
 	struct program_socket *sockets;
 	size_t n_sockets;
 	TAILQ_ENTRY(generation) next;

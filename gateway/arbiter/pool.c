@@ -134,9 +134,9 @@ stop_all(struct pool *pool, struct family *f, uint64_t now)
 	struct child *child;
 
 	/* Who finishes requests still needs its programs, and who is about to be forked
-	 * its prototype. */
-	if (pool->stop == STOP_GRACEFUL && pool->front != NULL &&
-		pool_present(pool->front) > 0)
+	 * its prototype. Fronts still hand requests to applications. */
+	if (pool->stop == STOP_GRACEFUL &&
+		(pool->waits || (pool->front != NULL && pool_present(pool->front) > 0)))
 		return;
 	TAILQ_FOREACH (child, &f->children, next) {
 		if (child->pool != pool || is_late(pool, child))

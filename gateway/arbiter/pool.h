@@ -18,6 +18,7 @@ struct pool {
 	/* The pool of workers that need these processes, and are stopped before them.
 	 */
 	struct pool *front;
+	bool waits; /* to be stopped, as long as there are fronts */
 	/* The pool of the one process that forks these; NULL: the arbiter does. */
 	struct pool *prototypes;
 	unsigned unborn; /* children that it was asked for and that have no pid yet */

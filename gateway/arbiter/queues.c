@@ -9,7 +9,7 @@
 
 #include "protocols/buffer.h"
 
-/* Lines of IN,OUT,MEMORY=NAME. */
+/* Lines of IN,OUT,STATE,NOTES=NAME. */
 #define QUEUES_VARIABLE "ALICORN_QUEUES"
 
 struct kept_queue {
@@ -55,16 +55,16 @@ drop(struct kept_queue *kept)
 static void
 take(const char *line, size_t len)
 {
-	int in, out, memory, name = 0;
+	int fds[QUEUE_FDS], name = 0;
 	struct queue queue;
 
-	if (sscanf(line, "%d,%d,%d=%n", &in, &out, &memory, &name) != 3 || name == 0 ||
-		(size_t)name >= len)
+	if (sscanf(line, "%d,%d,%d,%d=%n", &fds[QUEUE_IN], &fds[QUEUE_OUT],
+		    &fds[QUEUE_STATE], &fds[QUEUE_NOTES], &name) != QUEUE_FDS ||
+		name == 0 || (size_t)name >= len)
 		return;
-	fcntl(in, F_SETFD, FD_CLOEXEC);
-	fcntl(out, F_SETFD, FD_CLOEXEC);
-	fcntl(memory, F_SETFD, FD_CLOEXEC);
-	if (queue_init_from(&queue, in, out, memory) == 0 &&
+	for (size_t i = 0; i < QUEUE_FDS; i++)
+		fcntl(fds[i], F_SETFD, FD_CLOEXEC);
+	if (queue_init_from(&queue, fds) == 0 &&
 		keep(&queue, line + name, len - (size_t)name) == NULL)
 		queue_release(&queue);
 }
@@ -101,12 +101,11 @@ queues_pass_on(void)
 	struct buffer lines = { 0 };
 
 	LIST_FOREACH (kept, &all, next) {
-		const struct queue *q = &kept->queue;
-		fcntl(q->in, F_SETFD, 0);
-		fcntl(q->out, F_SETFD, 0);
-		fcntl(q->memory, F_SETFD, 0);
-		buffer_addf(
-			&lines, "%d,%d,%d=%s\n", q->in, q->out, q->memory, kept->name);
+		const int *fds = kept->queue.fds;
+		for (size_t i = 0; i < QUEUE_FDS; i++)
+			fcntl(fds[i], F_SETFD, 0);
+		buffer_addf(&lines, "%d,%d,%d,%d=%s\n", fds[QUEUE_IN], fds[QUEUE_OUT],
+			fds[QUEUE_STATE], fds[QUEUE_NOTES], kept->name);
 	}
 	buffer_add(&lines, "", 1);
 	if (!lines.failed)

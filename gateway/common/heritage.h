@@ -18,6 +18,23 @@ struct listener {
 	struct address address;
 };
 
+/* An application of the same generation, as those see it whose requests are handed to
+ * it: its queue, and where its clients connect to. */
+struct neighbour {
+	const struct app_settings *app;
+	const struct queue *queue;
+	const struct listener *const *listeners;
+	size_t n_listeners;
+};
+
+/* All of them, and the sites whose routes lead to them. */
+struct neighbours {
+	struct neighbour *all;
+	size_t n;
+	const struct site *sites;
+	size_t n_sites;
+};
+
 struct heritage {
 	const struct server_settings *server;
 	const struct app_settings *app;
@@ -26,6 +43,7 @@ struct heritage {
 	const struct listener *const *listeners;
 	size_t n_listeners;
 	const struct queue *queue; /* of its pool; NULL: it has none */
+	const struct neighbours *neighbours;
 	const struct slots *slots; /* of all workers */
 	struct slot *slot; /* this worker's own row */
 	int channel; /* to the arbiter, non-blocking */

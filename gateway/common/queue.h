@@ -16,16 +16,24 @@ struct queue_state {
 	alignas(64) _Atomic uint32_t depth; /* messages that lie in it */
 };
 
+/* Its descriptors. */
+enum queue_fd {
+	QUEUE_IN, /* to send to, non-blocking */
+	QUEUE_OUT, /* to receive from, non-blocking */
+	QUEUE_STATE, /* memory, that of the state */
+	QUEUE_NOTES, /* memory that only a front maps: see worker/introductions.h */
+	QUEUE_FDS,
+};
+
 struct queue {
-	int in, out; /* to send to, to receive from; non-blocking */
-	int memory; /* that of the state */
+	int fds[QUEUE_FDS];
 	struct queue_state *state; /* at the same address in all children */
 	uint32_t id; /* another one for each queue of an arbiter, from 1 */
 };
 
 /* A new one, or by its descriptors one that another arbiter has made. -1 and errno. */
 int queue_init(struct queue *q);
-int queue_init_from(struct queue *q, int in, int out, int memory);
+int queue_init_from(struct queue *q, const int fds[QUEUE_FDS]);
 void queue_release(struct queue *q);
 
 #endif

@@ -116,7 +116,8 @@ send_message(struct iovec *pieces, size_t n, int fd)
 	part->cmsg_type = SCM_RIGHTS;
 	part->cmsg_len = CMSG_LEN(sizeof(fd));
 	memcpy(CMSG_DATA(part), &fd, sizeof(fd));
-	return sendmsg(self.heritage->queue->in, &m, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
+	return sendmsg(self.heritage->queue->fds[QUEUE_IN], &m,
+		       MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
 }
 
 bool
@@ -239,8 +240,8 @@ receive_one(void)
 		.msg_control = &control,
 		.msg_controllen = sizeof(control),
 	};
-	ssize_t n =
-		recvmsg(self.heritage->queue->out, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	ssize_t n = recvmsg(self.heritage->queue->fds[QUEUE_OUT], &m,
+		MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
 	if (n <= 0) {
 		count_out(false);
@@ -272,7 +273,7 @@ void
 queue_open(void)
 {
 	if (self.heritage->queue != NULL)
-		watch_init(&watch, self.heritage->queue->out, on_queue);
+		watch_init(&watch, self.heritage->queue->fds[QUEUE_OUT], on_queue);
 }
 
 void
