@@ -61,8 +61,8 @@ PHP_CFLAGS := $(if $(PHP_CONFIG),$(patsubst -I%,-isystem %,$(shell $(PHP_CONFIG)
 
 objects = $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard $(addsuffix /*.c,$(1)))))
 PROTOCOLS := $(call objects,protocols)
-GATEWAY := $(call objects,gateway gateway/config gateway/common gateway/arbiter \
-	gateway/worker gateway/logger)
+GATEWAY := $(call objects,gateway gateway/config gateway/common gateway/status \
+	gateway/arbiter gateway/routes gateway/worker gateway/logger)
 FUZZED := $(filter-out %/entry.o,$(call objects,tests/fuzz))
 UNIT_TESTS := $(call objects,tests/unit) $(FUZZED)
 FUZZERS := $(patsubst $(BUILD)/tests/fuzz/%.o,$(BUILD)/fuzz/%,$(FUZZED))

@@ -51,6 +51,12 @@ slots_take(struct slots *s)
 		slot->handed_off = 0;
 		slot->queue_wait_ms = 0;
 		slot->request[0] = '\0';
+		slot->idle = 0;
+		slot->app = 0;
+		slot->generation = 0;
+		slot->resident = slot->proportional = 0;
+		tally_clear(&slot->tally);
+		slow_clear(&slot->slow);
 		slot->state = SLOT_BOOTING;
 		if (*s->used < i + 1)
 			*s->used = i + 1;

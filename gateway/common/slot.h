@@ -11,6 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "gateway/common/slow.h"
+#include "gateway/common/tally.h"
+
 enum { SLOT_LINE = 64, SLOT_REQUEST = 192 };
 
 enum slot_state { SLOT_FREE, SLOT_BOOTING, SLOT_READY, SLOT_SERVING, SLOT_DRAINING };
@@ -46,9 +49,20 @@ struct slot {
 	_Atomic uint64_t handed_off; /* connections that it gave to the queue */
 	_Atomic uint32_t queue_wait_ms; /* of the last one that it took from there */
 	_Atomic uint64_t dropped_fields; /* of requests, by header_map */
+	_Atomic uint32_t idle; /* of the connections: without a request */
+	_Atomic uint32_t app; /* the row of its application on the board; 0: none */
+	_Atomic uint32_t generation;
+	_Atomic uint64_t
+		resident; /* bytes of memory, written by the arbiter: board.h */
+	_Atomic uint64_t proportional;
 
 	/* "GET /path", cut, NUL-terminated. Only for the log: may be torn. */
 	char request[SLOT_REQUEST];
+
+	/* Of requests that have ended. When its worker has, the arbiter adds it all to
+	 * the row of the application, so that nothing is lost. */
+	struct tally tally;
+	struct slow_table slow;
 };
 
 struct slots {
