@@ -29,6 +29,13 @@ static int fd = STDERR_FILENO;
 static int mirror = -1;
 static enum log_level threshold = LOG_LEVEL_INFO;
 
+/* Descriptors, plus one. */
+enum { SINKS = 256 };
+static int sinks[SINKS];
+
+static const struct log_route *routes;
+static size_t n_routes;
+
 /* Lines that the log did not take; it is told of them when it takes one again. */
 static unsigned lost;
 
@@ -116,31 +123,15 @@ log_mirror(int other)
 	mirror = other;
 }
 
-/* "[2026-11-21 09:30:00 +0000] [4711] [INFO] "; returns its length. */
-static size_t
-write_prefix(char *out, size_t size, enum log_level level)
-{
-	char when[64];
-	time_t now = time(NULL);
-	struct tm tm;
-
-	if (localtime_r(&now, &tm) == NULL ||
-		strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S %z", &tm) == 0)
-		when[0] = '\0';
-	int n = snprintf(
-		out, size, "[%s] [%d] [%s] ", when, (int)getpid(), levels[level].name);
-	return n > 0 ? (size_t)n : 0;
-}
-
 /* Copies text up to `size` bytes, with control bytes as \xNN; returns the length. */
 static size_t
-write_escaped(char *out, size_t size, const char *text)
+write_escaped(char *out, size_t size, struct slice text)
 {
 	static const char digits[] = "0123456789abcdef";
 	size_t n = 0;
 
-	for (; *text != '\0' && n + LOG_ESCAPE <= size; text++) {
-		unsigned char c = (unsigned char)*text;
+	for (size_t i = 0; i < text.len && n + LOG_ESCAPE <= size; i++) {
+		unsigned char c = (unsigned char)text.ptr[i];
 		if (c >= 0x20 && c != 0x7f) {
 			out[n++] = (char)c;
 			continue;
@@ -153,6 +144,30 @@ write_escaped(char *out, size_t size, const char *text)
 	return n;
 }
 
+size_t
+log_format_text(char *out, size_t room, const struct log_message *m)
+{
+	int n = snprintf(out, room, "[%" SLICE_FMT "] [%d] [%s] ", SLICE_ARG(m->when),
+		m->pid, m->level_name);
+	size_t prefix = n > 0 && (size_t)n < room ? (size_t)n : 0;
+
+	return prefix + write_escaped(out + prefix, room - prefix, m->text);
+}
+
+void
+log_use_routes(const struct log_route *all, size_t n)
+{
+	routes = all;
+	n_routes = n;
+}
+
+void
+log_sink_use(unsigned sink, int to)
+{
+	if (sink < SINKS)
+		sinks[sink] = to + 1;
+}
+
 static bool
 write_line(int to, const char *line, size_t n)
 {
@@ -162,6 +177,19 @@ write_line(int to, const char *line, size_t n)
 		written = write(to, line, n);
 	} while (written == -1 && errno == EINTR);
 	return written != -1;
+}
+
+void
+log_put(unsigned sink, enum log_level level, struct slice line)
+{
+	char text[LOG_LINE];
+
+	(void)level;
+	if (sink >= SINKS || sinks[sink] == 0 || line.len >= sizeof(text))
+		return;
+	memcpy(text, line.ptr, line.len);
+	text[line.len] = '\n';
+	write_line(sinks[sink] - 1, text, line.len + 1);
 }
 
 /* Where the log takes nothing there is no place left to say so, until it does again. */
@@ -178,27 +206,70 @@ note_loss(bool taken)
 	}
 }
 
+static struct slice
+stamp(char *out, size_t size)
+{
+	time_t now = time(NULL);
+	struct tm tm;
+	size_t n = 0;
+
+	if (localtime_r(&now, &tm) != NULL)
+		n = strftime(out, size, "%Y-%m-%d %H:%M:%S %z", &tm);
+	return slice_of(out, n);
+}
+
+/* Without sinks: the log's own descriptor, and syslog. */
+static void
+write_plainly(const struct log_message *m)
+{
+	char line[LOG_LINE];
+	size_t n = log_format_text(line, sizeof(line) - 1, m);
+
+	line[n++] = '\n';
+	logger_lock();
+	bool taken = write_line(fd, line, n);
+	if (mirror != -1 && m->level <= LOG_LEVEL_WARNING)
+		write_line(mirror, line, n);
+	n = write_escaped(line, sizeof(line), m->text);
+	syslog_send(SYSLOG_ERROR_LOG, levels[m->level].severity, slice_of(line, n));
+	note_loss(taken);
+	logger_unlock();
+}
+
+static void
+write_to_routes(const struct log_message *m)
+{
+	char line[LOG_LINE];
+
+	for (size_t i = 0; i < n_routes; i++) {
+		const struct log_route *route = &routes[i];
+		if (m->level <= route->level)
+			log_put(route->sink, m->level,
+				slice_of(line,
+					route->format(line, sizeof(line) - 1, m)));
+	}
+}
+
 void
 log_vline(enum log_level level, const char *format, va_list args)
 {
-	char text[LOG_LINE], line[LOG_LINE];
+	char text[LOG_LINE], when[64];
 	int saved = errno; /* also for %m, and so that the caller can go on with it */
 
 	if (!log_enabled(level))
 		return;
 	vsnprintf(text, sizeof(text), format, args);
-	size_t prefix = write_prefix(line, sizeof(line), level);
-	size_t n =
-		prefix + write_escaped(line + prefix, sizeof(line) - 1 - prefix, text);
-	line[n++] = '\n';
-	logger_lock();
-	bool taken = write_line(fd, line, n);
-	if (mirror != -1 && level <= LOG_LEVEL_WARNING)
-		write_line(mirror, line, n);
-	syslog_send(SYSLOG_ERROR_LOG, levels[level].severity,
-		slice_of(line + prefix, n - 1 - prefix));
-	note_loss(taken);
-	logger_unlock();
+	const struct log_message m = {
+		.level = level,
+		.level_name = levels[level].name,
+		.when = stamp(when, sizeof(when)),
+		.pid = (int)getpid(),
+		.text = slice_str(text),
+	};
+	if (n_routes > 0)
+		write_to_routes(&m);
+	else
+		write_plainly(&m);
 	errno = saved;
 }
 

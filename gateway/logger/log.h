@@ -48,6 +48,41 @@ void log_line(enum log_level level, const char *format, ...)
 void log_vline(enum log_level level, const char *format, va_list args)
 	__attribute__((format(printf, 2, 0)));
 
+/* The descriptor of a sink, which stays the caller's; -1: it is none any more. */
+void log_sink_use(unsigned sink, int to);
+
+/* A complete line, without its LF, for the sink of that place in the configuration's
+ * table. Whoever makes it escapes what would break it. Makes no system call while the
+ * logger keeps up, and may be called by threads and in signal handlers. A sink that
+ * was not given is none: nothing happens. */
+void log_put(unsigned sink, enum log_level level, struct slice line);
+
+/* What a message is made of, for those that write it in another form. */
+struct log_message {
+	enum log_level level;
+	const char *level_name; /* "INFO" */
+	struct slice when; /* "2026-11-21 09:30:00 +0000" */
+	int pid;
+	struct slice text; /* not escaped */
+};
+
+/* Writes the line without its LF into so much room; returns its length. */
+typedef size_t log_format_fn(char *out, size_t room, const struct log_message *m);
+
+/* "[2026-11-21 09:30:00 +0000] [4711] [INFO] text", with control bytes as \xNN. */
+log_format_fn log_format_text;
+
+/* A sink that takes messages, from which level on, and their form there. */
+struct log_route {
+	unsigned sink;
+	enum log_level level;
+	log_format_fn *format;
+};
+
+/* From now on messages go there; the array stays the caller's, and what it is. Without
+ * any they go to the log's descriptor. */
+void log_use_routes(const struct log_route *routes, size_t n);
+
 /* Each line of a text as one of the log. */
 void log_lines(enum log_level level, struct slice text);
 
