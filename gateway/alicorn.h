@@ -253,6 +253,15 @@ int al_flush(struct al_request *req);
  */
 int al_sendfile(struct al_request *req, int fd, off_t offset, off_t length);
 
+/*
+ * The whole of a response that is an error: the server's page for that status, from 400
+ * to 599 (others become 500), or the one that `error_pages` names for it, with these
+ * fields; Content-Type, and with 503 Retry-After, are the page's. Returns as al_start
+ * and al_write_last.
+ */
+int al_error(struct al_request *req, unsigned status, const struct al_header *headers,
+	size_t n);
+
 /* True once a byte of the response has left for the client. */
 bool al_sent(struct al_request *req);
 

@@ -103,8 +103,8 @@ handle(void *state, struct al_request *req)
 	struct script script;
 	int result;
 
-	const char *refusal = script_find(&script, app, req, &ask, &memory);
-	if (refusal == NULL)
+	unsigned refusal = script_find(&script, app, req, &ask, &memory);
+	if (refusal == 0)
 		result = exchange_start(app, req, &ask, &script, &memory);
 	else
 		result = exchange_refuse(req, refusal, script.location);

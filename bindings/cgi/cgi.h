@@ -69,9 +69,9 @@ struct script {
 /* Reads the target and the settings root and index. Returns NULL, or what is wrong. */
 const char *script_load(struct cgi *app, const char *target);
 
-/* Returns NULL, or the status to answer with: "404 Not Found". Texts live in the arena.
- */
-const char *script_find(struct script *s, const struct cgi *app, struct al_request *req,
+/* Returns 0, or the status to answer with: 301 to its location, or an error. Texts live
+ * in the arena. */
+unsigned script_find(struct script *s, const struct cgi *app, struct al_request *req,
 	const struct ask *ask, struct arena *memory);
 
 /* Its own name says that it makes whole responses. */

@@ -204,18 +204,13 @@ exchange_next(struct cgi *app)
 /* ---- Redirects to ourselves ---- */
 
 int
-exchange_refuse(struct al_request *req, const char *status, const char *location)
+exchange_refuse(struct al_request *req, unsigned status, const char *location)
 {
-	const struct al_header headers[] = {
-		{ .name = "Content-Type", .value = "text/plain; charset=utf-8" },
-		{ .name = "Location", .value = location },
-	};
+	const struct al_header field = { .name = "Location", .value = location };
+	int error = location != NULL ? al_start(req, "301", &field, 1)
+				     : al_error(req, status, NULL, 0);
 
-	if (al_start(req, status, headers, location != NULL ? 2 : 1) != 0 ||
-		al_write(req, status, strlen(status)) != 0 ||
-		al_write(req, "\n", 1) != 0)
-		return AL_ERROR;
-	return AL_DONE;
+	return error == 0 ? AL_DONE : AL_ERROR;
 }
 
 /* The response is what the client would have got there (RFC 3875 section 6.2.2). */
@@ -232,8 +227,8 @@ follow(struct exchange *x)
 	};
 	part_from_program(x, false);
 	answer_release(x);
-	const char *refusal = script_find(&script, x->app, x->req, &x->ask, &x->memory);
-	if (refusal == NULL) {
+	unsigned refusal = script_find(&script, x->app, x->req, &x->ask, &x->memory);
+	if (refusal == 0) {
 		x->script = script;
 		x->nph = script_is_nph(&script);
 		exchange_set(x, EXCHANGE_WAITING);

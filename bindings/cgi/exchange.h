@@ -71,7 +71,7 @@ exchange_over(const struct exchange *x)
 }
 
 /* An answer of our own. Returns what handle() returns. */
-int exchange_refuse(struct al_request *req, const char *status, const char *location);
+int exchange_refuse(struct al_request *req, unsigned status, const char *location);
 
 /* ---- stdin.c ---- */
 

@@ -13,9 +13,15 @@
 
 #include "bindings/cgi/cgi.h"
 
-static const char no_memory[] = "500 Internal Server Error";
-static const char not_found[] = "404 Not Found";
-static const char forbidden[] = "403 Forbidden";
+/* Statuses to answer with. */
+enum {
+	MOVED = 301,
+	BAD_REQUEST = 400,
+	FORBIDDEN = 403,
+	NOT_FOUND = 404,
+	NO_MEMORY = 500,
+	NOT_IMPLEMENTED = 501,
+};
 
 /* ---- Settings ---- */
 
@@ -127,23 +133,23 @@ is_clean(const char *path)
 }
 
 /* The file was found; may it be run? */
-static const char *
+static unsigned
 accept_file(struct script *s, const struct cgi *app, struct al_request *req,
 	const char *file, const char *name, const char *path_info)
 {
 	if (!is_inside(app, file)) {
 		al_log(req, AL_WARNING, "%s: not run, it leads out of %s", file,
 			app->folder);
-		return not_found;
+		return NOT_FOUND;
 	}
 	if (access(file, X_OK) != 0) {
 		al_log(req, AL_WARNING, "%s: not run, it is not executable", file);
-		return forbidden;
+		return FORBIDDEN;
 	}
 	s->file = file;
 	s->name = name;
 	s->path_info = *path_info != '\0' ? path_info : NULL;
-	return NULL;
+	return 0;
 }
 
 /* Where a folder is that was asked for without its slash: links on its page would lead
@@ -160,7 +166,7 @@ folder_location(const char *uri, struct arena *memory)
 
 /* Of a folder its index is run; names are the file's and the URL's, without a slash at
  * the end. */
-static const char *
+static unsigned
 find_index(struct script *s, const struct cgi *app, struct al_request *req,
 	const struct ask *ask, const char *file, const char *name, struct arena *memory)
 {
@@ -170,17 +176,17 @@ find_index(struct script *s, const struct cgi *app, struct al_request *req,
 	size_t len = strlen(ask->path);
 
 	if (index == NULL || index_name == NULL)
-		return no_memory;
+		return NO_MEMORY;
 	if (*app->index == '\0' || look(index) != FILE_REGULAR)
-		return forbidden;
+		return FORBIDDEN;
 	if (len == 0 || ask->path[len - 1] == '/')
 		return accept_file(s, app, req, index, index_name, "");
 	s->location = folder_location(uri != NULL ? uri : "/", memory);
-	return s->location != NULL ? "301 Moved Permanently" : no_memory;
+	return s->location != NULL ? MOVED : NO_MEMORY;
 }
 
 /* Goes from part to part until one of them is a file. Hidden ones are none. */
-static const char *
+static unsigned
 find_in_folder(struct script *s, const struct cgi *app, struct al_request *req,
 	const struct ask *ask, const char *mount, struct arena *memory)
 {
@@ -190,12 +196,12 @@ find_in_folder(struct script *s, const struct cgi *app, struct al_request *req,
 	const char *at = ask->path;
 
 	if (file == NULL || name == NULL)
-		return no_memory;
+		return NO_MEMORY;
 	char *file_end = stpcpy(file, app->folder), *name_end = stpcpy(name, mount);
 	for (at += strspn(at, "/"); *at != '\0'; at += strspn(at, "/")) {
 		size_t len = strcspn(at, "/");
 		if (*at == '.')
-			return not_found;
+			return NOT_FOUND;
 		*file_end++ = *name_end++ = '/';
 		file_end = mempcpy(file_end, at, len);
 		name_end = mempcpy(name_end, at, len);
@@ -205,7 +211,7 @@ find_in_folder(struct script *s, const struct cgi *app, struct al_request *req,
 		if (kind == FILE_REGULAR)
 			return accept_file(s, app, req, file, name, at);
 		if (kind == FILE_NONE)
-			return not_found;
+			return NOT_FOUND;
 	}
 	return find_index(s, app, req, ask, file, name, memory);
 }
@@ -219,7 +225,7 @@ script_is_nph(const struct script *s)
 	return strncmp(name, "nph-", 4) == 0;
 }
 
-static const char *
+static unsigned
 find(struct script *s, const struct cgi *app, struct al_request *req,
 	const struct ask *ask, struct arena *memory)
 {
@@ -228,26 +234,26 @@ find(struct script *s, const struct cgi *app, struct al_request *req,
 	if (mount == NULL)
 		mount = "";
 	if (!is_clean(ask->path))
-		return "400 Bad Request";
+		return BAD_REQUEST;
 	if (app->program == NULL)
 		return find_in_folder(s, app, req, ask, mount, memory);
 	s->file = app->program;
 	s->name = mount;
 	s->path_info = *ask->path != '\0' ? ask->path : NULL;
-	return NULL;
+	return 0;
 }
 
-const char *
+unsigned
 script_find(struct script *s, const struct cgi *app, struct al_request *req,
 	const struct ask *ask, struct arena *memory)
 {
 	*s = (struct script){ 0 };
-	const char *refusal = find(s, app, req, ask, memory);
-	if (refusal != NULL || app->nph || !script_is_nph(s))
+	unsigned refusal = find(s, app, req, ask, memory);
+	if (refusal != 0 || app->nph || !script_is_nph(s))
 		return refusal;
 	al_log(req, AL_LOG_ERROR,
 		"%s: not run, its name is that of a program that makes whole responses "
 		"(see cgi_nph)",
 		s->file);
-	return "501 Not Implemented";
+	return NOT_IMPLEMENTED;
 }

@@ -54,9 +54,9 @@ struct script {
  */
 const char *script_load(struct app *app);
 
-/* Returns NULL, or the status to answer with: "404 Not Found". Texts live in the arena.
- */
-const char *script_find(struct script *s, const struct app *app, struct al_request *req,
+/* Returns 0, or the status to answer with: 301 to its location, or an error. Texts live
+ * in the arena. */
+unsigned script_find(struct script *s, const struct app *app, struct al_request *req,
 	struct arena *memory);
 
 /* ---- params.c ---- */
@@ -64,9 +64,10 @@ const char *script_find(struct script *s, const struct app *app, struct al_reque
 /* Reads the setting params. Returns NULL, or what is wrong with it. */
 const char *params_load(struct app *app);
 
-/* BEGIN_REQUEST and the parameters of a request. Returns NULL, or the status to answer
- * with. */
-const char *params_encode(struct buffer *out, const struct app *app,
+/* BEGIN_REQUEST and the parameters of a request. Returns 0, or the error to answer
+ * with.
+ */
+unsigned params_encode(struct buffer *out, const struct app *app,
 	struct al_request *req, const struct script *script);
 
 /* ---- sendfile.c ---- */

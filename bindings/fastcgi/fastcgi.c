@@ -66,18 +66,13 @@ begin(void *instance)
 
 /* An answer of our own; the connection of the client stays. */
 static int
-refuse(struct al_request *req, const char *status, const char *location)
+refuse(struct al_request *req, unsigned status, const char *location)
 {
-	const struct al_header headers[] = {
-		{ .name = "Content-Type", .value = "text/plain; charset=utf-8" },
-		{ .name = "Location", .value = location },
-	};
+	const struct al_header field = { .name = "Location", .value = location };
+	int error = location != NULL ? al_start(req, "301", &field, 1)
+				     : al_error(req, status, NULL, 0);
 
-	if (al_start(req, status, headers, location != NULL ? 2 : 1) != 0 ||
-		al_write(req, status, strlen(status)) != 0 ||
-		al_write(req, "\n", 1) != 0)
-		return AL_ERROR;
-	return AL_DONE;
+	return error == 0 ? AL_DONE : AL_ERROR;
 }
 
 static int
@@ -89,10 +84,10 @@ handle(void *instance, struct al_request *req)
 	struct script script;
 	int result;
 
-	const char *refusal = script_find(&script, app, req, &memory);
-	if (refusal == NULL)
+	unsigned refusal = script_find(&script, app, req, &memory);
+	if (refusal == 0)
 		refusal = params_encode(&out, app, req, &script);
-	if (refusal == NULL)
+	if (refusal == 0)
 		result = exchange_start(app, req, &out);
 	else
 		result = refuse(req, refusal, script.location);

@@ -136,7 +136,7 @@ add_environ(struct fastcgi_params *out, const struct al_var *vars, size_t n_vars
 	return 0;
 }
 
-const char *
+unsigned
 params_encode(struct buffer *out, const struct app *app, struct al_request *req,
 	const struct script *script)
 {
@@ -154,7 +154,7 @@ params_encode(struct buffer *out, const struct app *app, struct al_request *req,
 	fastcgi_params_init(&p, out, REQUEST_ID);
 	if (add_environ(&p, vars, n_vars, own, n, app) != 0 ||
 		add_own(&p, own, n, app) != 0 || add_setting(&p, app) != 0)
-		return "431 Request Header Fields Too Large";
+		return 431;
 	fastcgi_params_end(&p);
-	return out->failed || n_vars == 0 ? "500 Internal Server Error" : NULL;
+	return out->failed || n_vars == 0 ? 500 : 0;
 }

@@ -83,7 +83,8 @@ script_load(struct app *app)
 
 /* ---- Requests ---- */
 
-static const char no_memory[] = "500 Internal Server Error";
+/* Statuses to answer with. */
+enum { MOVED = 301, BAD_REQUEST = 400, NOT_FOUND = 404, NO_MEMORY = 500 };
 
 /* a, slash, b; NULL when memory is out. */
 static char *
@@ -115,13 +116,13 @@ is_clean(const char *path)
 }
 
 /* The file is root/file, named mount/file. */
-static const char *
+static unsigned
 found(struct script *s, const struct app *app, const char *mount, const char *file,
 	struct arena *memory)
 {
 	s->filename = join(memory, app->root.path, file);
 	s->name = join(memory, mount, file);
-	return s->filename != NULL && s->name != NULL ? NULL : no_memory;
+	return s->filename != NULL && s->name != NULL ? 0 : NO_MEMORY;
 }
 
 /* The first part of the path, up to some slash or its end, that is a script. What
@@ -183,7 +184,7 @@ find_index(const struct app *app, const char *path, struct arena *memory)
 	return index != NULL && look(app, index) == FILE_SCRIPT ? index : NULL;
 }
 
-static const char *
+static unsigned
 find_under_root(struct script *s, const struct app *app, struct al_request *req,
 	const char *mount, const char *path, struct arena *memory)
 {
@@ -199,16 +200,16 @@ find_under_root(struct script *s, const struct app *app, struct al_request *req,
 		return found(s, app, mount, index, memory);
 	if (index != NULL) {
 		s->location = folder_location(req, memory);
-		return s->location != NULL ? "301 Moved Permanently" : no_memory;
+		return s->location != NULL ? MOVED : NO_MEMORY;
 	}
 	if (app->script_file == NULL)
-		return "404 Not Found";
+		return NOT_FOUND;
 	s->filename = app->script_file;
 	s->name = join(memory, mount, app->script_name);
-	return s->name != NULL ? NULL : no_memory;
+	return s->name != NULL ? 0 : NO_MEMORY;
 }
 
-const char *
+unsigned
 script_find(struct script *s, const struct app *app, struct al_request *req,
 	struct arena *memory)
 {
@@ -222,11 +223,11 @@ script_find(struct script *s, const struct app *app, struct al_request *req,
 			.name = mount,
 			.path_info = path,
 		};
-		return NULL;
+		return 0;
 	}
 	if (path == NULL)
 		path = "";
 	if (!is_clean(path))
-		return "400 Bad Request";
+		return BAD_REQUEST;
 	return find_under_root(s, app, req, mount != NULL ? mount : "", path, memory);
 }

@@ -30,27 +30,19 @@ add(struct fields *fields, const char *name, const char *value)
 /* ---- Without a file ---- */
 
 int
-answer_text(
-	struct al_request *req, const char *status, const char *name, const char *value)
+answer_error(
+	struct al_request *req, unsigned status, const char *name, const char *value)
 {
-	struct fields fields = { 0 };
-	char text[64];
-	int n = snprintf(text, sizeof(text), "%s\n", status);
+	const struct al_header field = { .name = name, .value = value };
 
-	add(&fields, "Content-Type", "text/plain; charset=utf-8");
-	if (name != NULL)
-		add(&fields, name, value);
-	if (al_start(req, status, fields.rows, fields.n) != 0 ||
-		al_write_last(req, text, (size_t)n) != 0)
-		return AL_ERROR;
-	return AL_DONE;
+	return al_error(req, status, &field, name != NULL ? 1 : 0) == 0 ? AL_DONE
+									: AL_ERROR;
 }
 
 int
 answer_none(struct al_request *req)
 {
-	return al_has_next(req) ? AL_DECLINED
-				: answer_text(req, "404 Not Found", NULL, NULL);
+	return al_has_next(req) ? AL_DECLINED : answer_error(req, 404, NULL, NULL);
 }
 
 int
@@ -58,7 +50,7 @@ answer_method(struct al_request *req)
 {
 	if (al_has_next(req))
 		return AL_DECLINED;
-	return answer_text(req, "405 Method Not Allowed", "Allow", "GET, HEAD");
+	return answer_error(req, 405, "Allow", "GET, HEAD");
 }
 
 int
@@ -68,7 +60,7 @@ answer_errno(struct al_request *req, const char *path, int error)
 	case EXDEV:
 		al_log(req, AL_WARNING, "%s: not sent, it leads out of the folder",
 			path);
-		return answer_text(req, "404 Not Found", NULL, NULL);
+		return answer_error(req, 404, NULL, NULL);
 	case ENOENT:
 	case ENOTDIR:
 	case ELOOP:
@@ -76,16 +68,16 @@ answer_errno(struct al_request *req, const char *path, int error)
 		return answer_none(req);
 	case EACCES:
 	case EPERM:
-		return answer_text(req, "403 Forbidden", NULL, NULL);
+		return answer_error(req, 403, NULL, NULL);
 	case EMFILE:
 	case ENFILE:
 	case ENOMEM:
 	case EAGAIN:
 		al_log(req, AL_LOG_ERROR, "%s: %s", path, strerror(error));
-		return answer_text(req, "503 Service Unavailable", "Retry-After", "1");
+		return answer_error(req, 503, NULL, NULL);
 	}
 	al_log(req, AL_LOG_ERROR, "%s: %s", path, strerror(error));
-	return answer_text(req, "500 Internal Server Error", NULL, NULL);
+	return answer_error(req, 500, NULL, NULL);
 }
 
 /* ---- Which form ---- */
@@ -213,8 +205,7 @@ refuse_ranges(const struct reply *r)
 	char content_range[HTTP_CONTENT_RANGE];
 
 	http_content_range(content_range, NULL, (uint64_t)r->file->size);
-	return answer_text(r->ask->req, "416 Range Not Satisfiable", "Content-Range",
-		content_range);
+	return answer_error(r->ask->req, 416, "Content-Range", content_range);
 }
 
 /* Ranges are for GET alone (RFC 9110 section 14.2). */
@@ -277,7 +268,7 @@ answer_file(const struct ask *ask, const struct entry *entry)
 		add(&r.fields, "Vary", "Accept-Encoding");
 	switch (http_conditions_check(&r.conditions, &r.validators, true)) {
 	case 412:
-		return answer_text(ask->req, "412 Precondition Failed", NULL, NULL);
+		return answer_error(ask->req, 412, NULL, NULL);
 	case 304:
 		if (al_start(ask->req, "304 Not Modified", r.fields.rows, r.fields.n) !=
 			0)

@@ -167,9 +167,11 @@ answer_slash(const struct ask *ask, const char *path)
 	size_t len = strcspn(uri, "?");
 	buffer_addf(&location, "%.*s/%s", (int)len, uri, uri + len);
 	buffer_add_char(&location, '\0');
-	int result = location.failed ? AL_ERROR
-				     : answer_text(ask->req, "301 Moved Permanently",
-					       "Location", location.ptr);
+	const struct al_header field = { .name = "Location", .value = location.ptr };
+	int result = AL_ERROR;
+	if (!location.failed &&
+		al_start(ask->req, "301 Moved Permanently", &field, 1) == 0)
+		result = AL_DONE;
 	buffer_release(&location);
 	return result;
 }
@@ -188,7 +190,7 @@ answer_folder(const struct ask *ask, const char *path)
 		return answer_listing(ask, path);
 	if (al_has_next(ask->req))
 		return AL_DECLINED;
-	return answer_text(ask->req, "403 Forbidden", NULL, NULL);
+	return answer_error(ask->req, 403, NULL, NULL);
 }
 
 static int
@@ -231,7 +233,7 @@ handle(void *state, struct al_request *req)
 		return answer_errno(req, given, ENAMETOOLONG);
 	switch (path_clean(path, given)) {
 	case PATH_BAD:
-		return answer_text(req, "400 Bad Request", NULL, NULL);
+		return answer_error(req, 400, NULL, NULL);
 	case PATH_HIDDEN:
 		return answer_none(req);
 	case PATH_CLEAN:

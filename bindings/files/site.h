@@ -45,9 +45,9 @@ struct ask {
 
 /* These answer a request; they return enum al_result. */
 
-/* A status and its text as the body, with one more field if its name is not NULL. */
-int answer_text(struct al_request *req, const char *status, const char *name,
-	const char *value);
+/* The gateway's page for a status, with one more field if its name is not NULL. */
+int answer_error(
+	struct al_request *req, unsigned status, const char *name, const char *value);
 
 /* There is no such file: the request is the next application's, or for nobody. */
 int answer_none(struct al_request *req);

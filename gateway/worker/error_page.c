@@ -22,6 +22,8 @@ enum {
 /* Made when they are first asked for, and kept. */
 static struct error_page pages[STATUS_LAST - STATUS_FIRST + 1];
 
+static const char plain[] = "text/plain";
+
 /* When memory is out even for a page. */
 static const char bare[] = VERSION "500 Internal Server Error\r\n"
 				   "Content-Length: 0\r\n" LAST_LINES;
@@ -30,6 +32,7 @@ static const struct error_page last_resort = {
 	.text = bare,
 	.len = sizeof(bare) - 1,
 	.head_len = sizeof(bare) - 1,
+	.type = plain,
 };
 
 static const struct {
@@ -52,47 +55,42 @@ type_of(const char *path)
 	return "text/html";
 }
 
-/* Who is turned away because there is too much to do may come again (RFC 9110 section
- * 10.2.3). */
 static void
-add_head(struct buffer *text, unsigned status, const char *type, size_t len)
+add_head(struct buffer *text, const struct error_page *page, size_t len)
 {
 	buffer_addf(text,
-		VERSION "%u %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n", status,
-		http1_reason(status), type, len);
-	if (status == 503)
-		buffer_addf(text, "Retry-After: %d\r\n", RETRY_SECONDS);
+		VERSION "%u %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n",
+		page->status, http1_reason(page->status), page->type, len);
+	if (page->retry_after != 0)
+		buffer_addf(text, "Retry-After: %u\r\n", page->retry_after);
 	buffer_add_str(text, LAST_LINES);
 }
 
-/* Takes over the text, whose head has that length. */
-static void
-set_page(unsigned status, const struct buffer *text, size_t head_len)
-{
-	struct error_page *page = &pages[status - STATUS_FIRST];
-
-	free((char *)page->text); /* of the one that a file now replaces */
-	*page = (struct error_page){
-		.status = status,
-		.text = text->ptr,
-		.len = text->len,
-		.head_len = head_len,
-	};
-}
-
+/* Takes the place of the page that was there. Who is turned away because there is too
+ * much to do may come again (RFC 9110 section 10.2.3). */
 static bool
 make_page(unsigned status, const char *type, struct slice body)
 {
+	struct error_page *place = &pages[status - STATUS_FIRST];
+	struct error_page page = {
+		.status = status,
+		.type = type,
+		.retry_after = status == 503 ? RETRY_SECONDS : 0,
+	};
 	struct buffer text = { 0 };
 
-	add_head(&text, status, type, body.len);
-	size_t head_len = text.len;
+	add_head(&text, &page, body.len);
+	page.head_len = text.len;
 	buffer_add_slice(&text, body);
-	if (text.failed)
+	if (text.failed) {
 		buffer_release(&text);
-	else
-		set_page(status, &text, head_len);
-	return !text.failed && text.ptr != NULL;
+		return false;
+	}
+	page.text = text.ptr;
+	page.len = text.len;
+	free((char *)place->text);
+	*place = page;
+	return true;
 }
 
 static const char *
@@ -162,7 +160,7 @@ error_page(unsigned status)
 	if (pages[status - STATUS_FIRST].text == NULL) {
 		int len = snprintf(
 			text, sizeof(text), "%u %s\n", status, http1_reason(status));
-		if (!make_page(status, "text/plain", slice_of(text, (size_t)len)))
+		if (!make_page(status, plain, slice_of(text, (size_t)len)))
 			return &last_resort;
 	}
 	return &pages[status - STATUS_FIRST];

@@ -1,7 +1,8 @@
 /*
  * The responses that are the gateway's own: short, plain, and silent about the request.
  * Each can be replaced by a file (error_pages). They are complete, head and body, and
- * close the connection.
+ * close the connection. What applications answer with them (al_error) has a head of its
+ * own.
  */
 #ifndef WORKER_ERROR_PAGE_H
 #define WORKER_ERROR_PAGE_H
@@ -17,6 +18,8 @@ struct error_page {
 	const char *text;
 	size_t len;
 	size_t head_len; /* of it: all that a HEAD request is sent */
+	const char *type; /* of the rest: Content-Type */
+	unsigned retry_after; /* seconds; 0: nothing is said of that */
 };
 
 /* Reads the files of error_pages. NULL, or what is wrong. */

@@ -273,6 +273,16 @@ status(struct al_request *req)
 	return al_write(req, "status\n", 7) == -1 ? AL_ERROR : AL_DONE;
 }
 
+/* /error-page?status=405 */
+static int
+error_page(struct al_request *req)
+{
+	static const struct al_header allow[] = { { .name = "Allow", .value = "GET" } };
+	unsigned status = (unsigned)number(req, "status", 0);
+
+	return al_error(req, status, allow, 1) == -1 ? AL_ERROR : AL_DONE;
+}
+
 /* /pieces?n=3&ms=50: flushed one by one. */
 static int
 pieces(struct al_request *req)
@@ -495,6 +505,7 @@ static const struct {
 	{ "/big", big },
 	{ "/file", file },
 	{ "/status", status },
+	{ "/error-page", error_page },
 	{ "/pieces", pieces },
 	{ "/hop-by-hop", hop_by_hop },
 	{ "/bad-heads", bad_heads },

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from conftest import wait_for
+from conftest import PROBE, wait_for
 from wire import Cut
 
 
@@ -159,6 +159,33 @@ def test_error_pages_are_replaced(server, tmp_path):
     assert (r.status, r.body) == (413, b"too much")
     assert r.field("Content-Type") == "text/plain; charset=utf-8"
     assert s.get("/crash", "HEAD").body == b""
+
+
+def test_applications_answer_with_error_pages(server, tmp_path):
+    """al_error, and what bindings say themselves: a response like others."""
+    (tmp_path / "404.html").write_text("<h1>Not here</h1>")
+    (tmp_path / "folder").mkdir()
+    s = server(error_pages=[f"404={tmp_path}/404.html"], apps={
+        name: {"target": target, "bind": "127.0.0.1:0", "workers": 1, **settings}
+        for name, target, settings in (
+            ("c", PROBE, {}), ("files", f"files:{tmp_path}/folder", {}),
+            ("cgi", f"cgi:{tmp_path}/folder", {}),
+            ("fast", f"fcgi:unix:{tmp_path}/none", {"root": tmp_path / "folder"}))})
+    for name in ("c", "files", "cgi", "fast"):
+        with s.connect(name) as c:
+            for method in ("GET", "HEAD", "GET"):
+                r = c.get("/error-page?status=404", method)
+                assert r.status == 404, (name, r)
+                assert r.field("Content-Type") == "text/html; charset=utf-8"
+                assert r.field("Content-Length") == "17"
+                assert r.body == (b"<h1>Not here</h1>" if method == "GET" else b"")
+                assert r.field("Connection") is None
+    with s.connect("c") as c:
+        for asked, status in {405: 405, 503: 503, 599: 599, 200: 500, 600: 500, 0: 500}.items():
+            r = c.get(f"/error-page?status={asked}")
+            assert (r.status, r.field("Allow")) == (status, "GET")
+            assert r.body.startswith(b"%d " % status) and r.body.endswith(b"\n")
+            assert r.field("Retry-After") == ("1" if status == 503 else None)
 
 
 @pytest.mark.parametrize("page, reason", [

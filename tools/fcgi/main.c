@@ -55,10 +55,10 @@ accept_request(struct al_request *req, const sigset_t *stops)
 static void
 answer(void *app, struct al_request *req)
 {
-	const char *refusal = request_receive(req);
+	unsigned refusal = request_receive(req);
 	bool complete = true;
 
-	if (refusal != NULL)
+	if (refusal != 0)
 		response_error(req, refusal);
 	else
 		complete = response_finish(req, al_binding.handle(app, req));

@@ -198,19 +198,18 @@ receive_body(struct al_request *req)
 	return true;
 }
 
-const char *
+unsigned
 request_receive(struct al_request *req)
 {
 	if (!make_environ(req))
-		return "500 Internal Server Error";
+		return 500;
 	req->is_head = strcmp(al_env(req, "REQUEST_METHOD"), "HEAD") == 0;
 	if (receive_body(req))
-		return NULL;
+		return 0;
 	int error = errno;
 	al_log(req, AL_LOG_ERROR, "the request's body cannot be kept: %s",
 		strerror(error));
-	return error == ENOSPC ? "507 Insufficient Storage"
-			       : "500 Internal Server Error";
+	return error == ENOSPC ? 507 : 500;
 }
 
 uint64_t

@@ -34,9 +34,9 @@ struct al_request {
 /* Once; -1: memory is out. */
 int request_init(struct al_request *req);
 
-/* Of a request that was accepted: its environ and its body. Returns NULL, or the status
- * to answer with. */
-const char *request_receive(struct al_request *req);
+/* Of a request that was accepted: its environ and its body. Returns 0, or the status to
+ * answer with. */
+unsigned request_receive(struct al_request *req);
 
 /* Ready for the next one. */
 void request_reset(struct al_request *req);
@@ -48,6 +48,6 @@ void request_reset(struct al_request *req);
 bool response_finish(struct al_request *req, int result);
 
 /* A short response of our own. */
-void response_error(struct al_request *req, const char *status);
+void response_error(struct al_request *req, unsigned status);
 
 #endif

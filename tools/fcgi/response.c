@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -200,16 +201,35 @@ al_inform(struct al_request *req, const char *status, const struct al_header *he
 	return 0;
 }
 
+/* ---- Errors ---- */
+
+int
+al_error(struct al_request *req, unsigned status, const struct al_header *headers,
+	size_t n)
+{
+	struct http1_response *r = &req->response;
+	char text[64];
+
+	if (status < 400 || status > 599)
+		status = 500;
+	int len = snprintf(text, sizeof(text), "%u %s", status, http1_reason(status));
+	if (al_start(req, text, headers, n) != 0)
+		return -1;
+	errno = ENOMEM;
+	if (http1_response_field(r, SLICE("Content-Type"), SLICE("text/plain")) != 0 ||
+		(status == 503 &&
+			http1_response_field(r, SLICE("Retry-After"), SLICE("1")) != 0))
+		return -1;
+	return al_write_last(req, text, (size_t)len);
+}
+
 /* ---- The end ---- */
 
 void
-response_error(struct al_request *req, const char *status)
+response_error(struct al_request *req, unsigned status)
 {
-	static const struct al_header plain = { "Content-Type", "text/plain", 0, 0 };
-
 	req->complete = false;
-	if (al_start(req, status, &plain, 1) == 0)
-		al_write_last(req, status, strlen(status));
+	al_error(req, status, NULL, 0);
 }
 
 static bool
@@ -234,7 +254,7 @@ response_finish(struct al_request *req, int result)
 		al_log(req, AL_LOG_ERROR, "the application ended without a response");
 	if (result != AL_DONE || !req->started) {
 		if (!req->begun)
-			response_error(req, "500 Internal Server Error");
+			response_error(req, 500);
 		else
 			return false;
 	}
