@@ -10,6 +10,7 @@
 #include "gateway/config/sources.h"
 #include "gateway/config/text.h"
 #include "protocols/access_format.h"
+#include "protocols/http1_guard.h"
 #include "protocols/syslog.h"
 
 /* How the source of a value calls the setting. */
@@ -284,6 +285,15 @@ check_text(struct load *l, struct section s, size_t row, const char *reason)
 			label(l, setting, &s.origins[row]), *text, reason);
 }
 
+/* RFC 9110 section 5.1. */
+static const char *
+check_field_name(const char *name)
+{
+	bool good = *name != '\0' && http1_token(slice_str(name)) == strlen(name);
+
+	return good ? NULL : "not the name of a header field, nor none";
+}
+
 void
 check_server(struct load *l, struct server_settings *server)
 {
@@ -307,6 +317,8 @@ check_apps(struct load *l, size_t first)
 		check_paths(l, section);
 		check_text(l, section, APP_access_log_format,
 			access_format_check(c->apps[i].access_log_format));
+		check_text(l, section, APP_request_id_header,
+			check_field_name(c->apps[i].request_id_header));
 		check_text(l, section, APP_worker_class,
 			find_worker_class(l, &c->apps[i]));
 		check_target(l, &c->apps[i]);

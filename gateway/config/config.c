@@ -303,6 +303,8 @@ read_settings(struct load *l)
 	lay_over(server, server_section(&l->options.server, NULL));
 	check_server(l, &c->server);
 	check_paths(l, server);
+	if (l->faults == 0)
+		check_logs(l);
 }
 
 struct config *

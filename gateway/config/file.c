@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/config/log_read.h"
 #include "gateway/config/sources.h"
 #include "gateway/config/text.h"
 
@@ -21,21 +22,11 @@ struct reader {
 	const config_setting_t *applications;
 };
 
-/* Where something stands. The name of an included file lacks its folder in some
- * versions of libconfig. */
+/* Where something stands. */
 static struct origin
 origin_at(const struct reader *r, const char *file, int line)
 {
-	struct arena *memory = r->memory;
-	size_t len = r->folder != NULL ? strlen(r->folder) : 0;
-
-	if (file == NULL || strcmp(file, r->path) == 0)
-		file = r->path;
-	else if (len > 0 && (strncmp(file, r->folder, len) != 0 || file[len] != '/'))
-		file = text_format(memory, "%s/%s", r->folder, file);
-	else
-		file = text_format(memory, "%s", file);
-	return (struct origin){ file, (unsigned)line };
+	return load_origin(r->memory, r->path, r->folder, file, line);
 }
 
 static struct origin
@@ -174,6 +165,7 @@ unknown(struct reader *r, const config_setting_t *s, const struct section *known
 	struct text_nearest nearest = { 0 };
 
 	text_nearest_try(&nearest, name, SLICE("applications"));
+	text_nearest_try(&nearest, name, SLICE("logs"));
 	for (size_t i = 0; i < n; i++)
 		for (size_t row = 0; row < known[i].n; row++)
 			try_row(&nearest, name, &known[i].table[row]);
@@ -207,6 +199,16 @@ read_known(struct reader *r, const config_setting_t *s, const struct section *kn
 	return false;
 }
 
+static void
+read_logs(struct reader *r, const config_setting_t *s)
+{
+	struct log_source source = { r->load, r->memory, r->path, r->folder, NULL, 0 };
+
+	logs_read(&source, s);
+	r->reading->sinks = source.sinks;
+	r->reading->n_sinks = source.n;
+}
+
 /* The top of the file: the server's settings, and those of every application. */
 static void
 read_top(struct reader *r, const config_setting_t *root)
@@ -218,6 +220,8 @@ read_top(struct reader *r, const config_setting_t *root)
 		const config_setting_t *s = config_setting_get_elem(root, (unsigned)i);
 		if (strcmp(config_setting_name(s), "applications") == 0)
 			r->applications = s;
+		else if (strcmp(config_setting_name(s), "logs") == 0)
+			read_logs(r, s);
 		else if (!read_known(r, s, known, 2))
 			unknown(r, s, known, 2);
 	}

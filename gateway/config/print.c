@@ -7,7 +7,7 @@
 #include "gateway/config/sources.h"
 
 /* A text as libconfig reads it: quotes, backslash and control bytes are escaped. */
-static void
+void
 print_string(struct buffer *out, const char *text)
 {
 	buffer_add_char(out, '"');
@@ -34,7 +34,7 @@ print_comment(struct buffer *out, const char *text)
 	}
 }
 
-static void
+void
 print_origin(struct buffer *out, const struct origin *origin)
 {
 	buffer_add_str(out, " /* ");
@@ -124,6 +124,7 @@ config_print(const struct config *c, struct buffer *out)
 		server_section((struct server_settings *)&c->server, NULL);
 
 	print_section(out, &server, "");
+	print_logs(c, out);
 	buffer_add_str(out, "applications: {\n");
 	for (size_t i = 0; i < c->n_apps; i++) {
 		struct section app = app_section(&c->apps[i], NULL);

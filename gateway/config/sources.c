@@ -59,6 +59,22 @@ load_note(struct load *l, const char *format, ...)
 	va_end(args);
 }
 
+/* The name of an included file lacks its folder in some versions of libconfig. */
+struct origin
+load_origin(struct arena *memory, const char *path, const char *folder,
+	const char *found, int line)
+{
+	size_t len = folder != NULL ? strlen(folder) : 0;
+
+	if (found == NULL || strcmp(found, path) == 0)
+		found = path;
+	else if (len > 0 && (strncmp(found, folder, len) != 0 || found[len] != '/'))
+		found = text_format(memory, "%s/%s", folder, found);
+	else
+		found = text_format(memory, "%s", found);
+	return (struct origin){ found, (unsigned)line };
+}
+
 void
 reading_free(struct reading *r)
 {

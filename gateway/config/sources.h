@@ -65,6 +65,8 @@ struct reading {
 	struct server_settings server;
 	struct app_settings *apps;
 	size_t n_apps;
+	struct log_sink *sinks; /* of logs */
+	size_t n_sinks;
 };
 
 void reading_free(struct reading *r);
@@ -119,6 +121,11 @@ void folder_read(struct load *l, const char *path);
  * folder; NULL: the working one. */
 void guard_file(struct load *l, const char *path, const char *folder);
 
+/* Where libconfig found something, in a file or in one that it includes; the folder is
+ * that of the path, NULL where it names none. */
+struct origin load_origin(struct arena *memory, const char *path, const char *folder,
+	const char *found, int line);
+
 /* The folder that the relative paths of a source begin in: that of the file, or the one
  * the program was started in. NULL when memory is out. */
 const char *load_folder(struct load *l, const struct origin *origin);
@@ -142,6 +149,17 @@ const char *reserved_advice(struct slice word);
 
 /* Fills in who the application's processes and sockets are. */
 void check_identity(struct load *l, struct app_settings *app);
+
+/* Makes the table of sinks, of all that is said about logs, and checks it. */
+void check_logs(struct load *l);
+
+/* A text as libconfig reads it, and where something stands, as a comment that ends its
+ * line. */
+void print_string(struct buffer *out, const char *text);
+void print_origin(struct buffer *out, const struct origin *origin);
+
+/* Appends `logs` as a file has them, as far as they are not in one of their own. */
+void print_logs(const struct config *c, struct buffer *out);
 
 /* Checks the hooks of the server, and fills in those of a whole configuration. */
 void check_hooks(struct load *l, struct server_settings *server);

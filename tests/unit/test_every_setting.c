@@ -20,6 +20,9 @@ enum { SETTINGS = SERVER_SETTINGS + APP_SETTINGS };
 
 /* ---- Values ---- */
 
+/* A file that says nothing. */
+static char log_file[64];
+
 /* Where a value of the type is not good enough. */
 static const struct {
 	const char *name, *value;
@@ -31,6 +34,7 @@ static const struct {
 	{ "control_users", "daemon" },
 	{ "access_log_format", "%(h)s" },
 	{ "request_id_header", "X-Trace" },
+	{ "log_config", log_file },
 	{ "worker_class", "gthread" },
 	{ "user", "daemon" },
 	{ "group", "daemon" },
@@ -111,12 +115,15 @@ enter_folder(void)
 	memcpy(folder + strlen(folder) - 6, "XXXXXX", 6);
 	ck_assert_ptr_nonnull(mkdtemp(folder));
 	ck_assert_int_eq(chdir(folder), 0);
+	snprintf(log_file, sizeof log_file, "%s/logs.conf", folder);
+	close(open(log_file, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
 }
 
 static void
 leave_folder(void)
 {
 	unlink("x.conf");
+	unlink(log_file);
 	ck_assert_int_eq(fchdir(before), 0);
 	close(before);
 	rmdir(folder);
