@@ -15,8 +15,7 @@
 #include "gateway/common/slot.h"
 
 enum status_activity {
-	STATUS_BOOTING,
-	STATUS_READY, /* waits for its generation to be committed */
+	STATUS_BOOTING, /* or it waits until all of its generation are ready */
 	STATUS_IDLE,
 	STATUS_BUSY,
 	STATUS_DRAINING,
@@ -32,6 +31,7 @@ extern const char *const status_state_names[];
 extern const char *const status_response_names[TALLY_RESPONSES];
 
 struct status_worker {
+	size_t app; /* its place among the applications */
 	pid_t pid;
 	enum status_activity activity;
 	unsigned generation;
@@ -72,7 +72,7 @@ struct status {
 	char failure[BOARD_FAILURE];
 	int64_t started, at_ms; /* of the wall clock: seconds, milliseconds */
 	uint64_t taken; /* clock_ms() */
-	struct status_app *apps; /* in the order of the configuration, the first time */
+	struct status_app *apps; /* in the order of the configuration; new ones last */
 	size_t n_apps;
 	struct status_worker *workers; /* those of an application together */
 	size_t n_workers;
