@@ -105,6 +105,18 @@ CASES = [
     ({"Range": "bytes=1023-"}, 206, [(1023, 1)]),
     ({"Range": "bytes=0-1,5-5"}, 206, SEVERAL),
     ({"Range": "bytes=0-1, 5-5, 2000-"}, 206, SEVERAL),
+    ({"Range": "bytes=0-9,5-14"}, 206, [(0, 10), (5, 10)]),
+    ({"Range": "bytes=5-5,0-1"}, 206, [(5, 1), (0, 2)]),
+    ({"Range": "bytes=0-1,-0"}, 206, [(0, 2)]),
+    ({"Range": "bytes=-1,2000-"}, 206, [(1023, 1)]),
+    ({"Range": "BYTES=0-1"}, 206, [(0, 2)]),
+    ({"Range": "bytes=" + ",".join(f"{2 * n}-{2 * n}" for n in range(16))}, 206,
+     [(2 * n, 1) for n in range(16)]),
+    ({"Range": "bytes=5-4"}, 200, None),
+    ({"Range": "bytes=0-1,x"}, 200, None),
+    ({"Range": "bytes="}, 200, None),
+    ({"Range": "bytes=0-1000,500-"}, 200, None),
+    ({"Range": "bytes=2000-,-0"}, 416, None),
     ({"Range": "bytes=1024-"}, 416, None),
     ({"Range": "bytes=5000-6000"}, 416, None),
     ({"Range": "bytes=-0"}, 416, None),
@@ -122,6 +134,14 @@ CASES = [
     ({"Range": "bytes=0-1", "If-None-Match": "{etag}"}, 304, None),
     ({"Range": "bytes=0-1", "If-Match": '"x"'}, 412, None),
     ({"Range": "bytes=5000-", "If-Modified-Since": DATE}, 304, None),
+    ({"Range": "bytes=0-1", "If-Match": "*"}, 206, [(0, 2)]),
+    ({"Range": "bytes=0-1", "If-None-Match": '"x"'}, 206, [(0, 2)]),
+    ({"Range": "bytes=0-1", "If-None-Match": "*"}, 304, None),
+    ({"Range": "bytes=0-1", "If-Unmodified-Since": BEFORE}, 412, None),
+    ({"Range": "bytes=0-1", "If-Range": "{etag}", "If-None-Match": "{etag}"}, 304, None),
+    ({"Range": "bytes=5000-", "If-Range": "{etag}"}, 416, None),
+    ({"Range": "bytes=0-1", "If-Range": '"x", {etag}'}, 200, None),
+    ({"Range": "bytes=0-1", "If-Range": "*"}, 200, None),
     ({"If-Range": "{etag}"}, 200, None),
 ]
 
@@ -179,6 +199,19 @@ def test_conditions_and_ranges(files):
                     [f for f in r.fields if f[0] != "Date"]
 
 
+def test_conditions_of_what_is_not_there(files):
+    """They are for what would be answered 2xx without them (RFC 9110 section 13.2.1)."""
+    with files().connect() as c:
+        for method, path, status in (("GET", "/none", 404), ("HEAD", "/none", 404),
+                                     ("GET", "/a", 301), ("GET", "/a/", 403),
+                                     ("PUT", "/a/file", 405)):
+            for fields in ({"If-Match": "*"}, {"If-Match": '"x"'}, {"If-None-Match": "*"},
+                           {"If-Unmodified-Since": BEFORE}, {"If-Modified-Since": AFTER},
+                           {"Range": "bytes=0-1"}, {"Range": "bytes=5000-"}):
+                assert c.get(path, method, fields=list(fields.items())).status == status, \
+                    (method, path, fields)
+
+
 def test_an_empty_file(files, root):
     s = files()
     write(root / "empty", b"")
@@ -224,7 +257,8 @@ PLAIN = [
 # There nginx counts the date beside a tag, a date that is none, and 416 for what is no range.
 DIFFERENT = [{"If-Match": "{etag}", "If-Unmodified-Since": BEFORE},
              {"If-None-Match": "{etag}", "If-Modified-Since": BEFORE},
-             {"If-Unmodified-Since": "no date"}, {"Range": "bytes=x-y"}]
+             {"If-Unmodified-Since": "no date"},
+             *({"Range": f"bytes={text}"} for text in ("x-y", "5-4", "0-1,x", ""))]
 
 
 @pytest.fixture
@@ -298,10 +332,12 @@ def test_as_nginx_does(files, root, nginx):
 
 
 def attempts():
-    ups = ["..", "%2e%2e", ".%2e", "%2E.", "%252e%252e", "%25252e%25252e", "..%00", "%00..",
+    ups = ["..", "%2e%2e", ".%2e", "%2E.", "%2E%2e", "%252e%252e", "%25252e%25252e", "..%00", "%00..",
            "%c0%ae%c0%ae", "%e0%80%ae%e0%80%ae", "..;", "%u002e%u002e", "....", "..%20",
-           "%20..", "..%0a", "..."]
-    slashes = ["/", "%2f", "%2F", "\\", "%5c", "//", "/./", "%252f", "%c0%af"]
+           "%20..", "..%0a", "...", "%ef%bc%8e%ef%bc%8e", "\xef\xbc\x8e" * 2, "%e2%80%a5", "..%09",
+           "..\\..", "..%2e", "%f0%80%80%ae%f0%80%80%ae"]
+    slashes = ["/", "%2f", "%2F", "\\", "%5c", "//", "/./", "%252f", "%c0%af", "%ef%bc%8f",
+               "\xe2\x88\x95"]
     for up in ups:
         for slash in slashes:
             yield f"/{up}{slash}secret"
@@ -316,7 +352,9 @@ def attempts():
                  "/up/secret", "/up/root/link", "/proc/secret", "/cwd/secret", "/fd/0", "/loop",
                  "/loop/secret", "/sibling/secret", "/a/up2/secret", "/inner/../../secret",
                  "/dangling", "/exe", "/self/cwd/secret", "/self/root/etc/passwd",
-                 "/.../secret", "/a/.../secret", "/~/secret", "/\\secret", "/c:/secret"]:
+                 "/.../secret", "/a/.../secret", "/link.", "/link/", "/link%20", "/link::$DATA",
+                 "/proot/etc/passwd", "/chain64", "/through/secret", "/inner/up2/secret",
+                 "/fds/0", "/Link", "/LINK/secret", "/~/secret", "/\\secret", "/c:/secret"]:
         yield path
     for target in ("/etc/passwd", "/proc/self/environ", "/proc/self/cmdline"):
         yield target
@@ -336,8 +374,11 @@ def make_traps(tmp_path, root):
             "folder": tmp_path, "slash": "/", "up": "..", "proc": "/proc/self/cwd",
             "cwd": "/proc/self/cwd/..", "fd": "/proc/self/fd", "loop": "loop",
             "sibling": "../root2", "a/up2": "../..", "dangling": "../none",
-            "exe": "/proc/self/exe", "self": "/proc/self"}.items():
+            "exe": "/proc/self/exe", "self": "/proc/self", "proot": "/proc/self/root",
+            "fds": "/dev/fd", "through": "a/up2"}.items():
         (root / name).symlink_to(to)
+    for n in range(1, 65):
+        (root / f"chain{n}").symlink_to(f"chain{n - 1}" if n > 1 else "link")
     (root / "inner").symlink_to("a")
     (root / "good").symlink_to("inner/file")
     (root / "round").symlink_to("a/../good")
@@ -504,6 +545,13 @@ def test_encoded_neighbours(files, root):
         assert c.get("/a.css", fields=asks[1:]).status == 200
         r = c.get("/a.css", fields=[("Accept-Encoding", "br"), ("Range", "bytes=1-2")])
         assert (r.status, r.field("Content-Encoding"), r.body) == (206, "br", b"ro")
+        assert (r.field("Vary"), r.field("ETag")) == ("Accept-Encoding", etags["br"])
+        # A part of one form is not continued with another one.
+        r = c.get("/a.css", fields=[("Accept-Encoding", "gzip"), ("Range", "bytes=1-2"),
+                                    ("If-Range", etags["br"])])
+        assert (r.status, r.field("ETag")) == (200, etags["gzip"])
+        r = c.get("/a.css", "HEAD", fields=[("Accept-Encoding", "br")])
+        assert (r.field("ETag"), r.field("Content-Length")) == (etags["br"], "6")
         # Asked for by its own name it is a file like others; one that is alone is not found.
         r = c.get("/a.css.gz")
         assert (r.field("Content-Type"), r.field("Content-Encoding"), r.field("Vary")) == \
