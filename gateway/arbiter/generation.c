@@ -89,6 +89,8 @@ generation_new(struct config *config, unsigned number)
 	}
 	g->number = number;
 	g->config = config;
+	g->neighbours.sites = config->sites;
+	g->neighbours.n_sites = config->n_sites;
 	for (size_t i = 0; i < config->n_apps; i++) {
 		add_pools(g, &config->apps[i]);
 		set_bounds(&g->pools[g->n_pools - 1]);
@@ -393,11 +395,29 @@ generation_retire(struct generation *g)
 	}
 }
 
+static bool
+is_front(const struct pool *pool)
+{
+	return pool->app->site != NULL && !pool->app->site->direct;
+}
+
+static bool
+has_fronts(const struct generation *g)
+{
+	for (size_t i = 0; i < g->n_pools; i++)
+		if (is_front(&g->pools[i]) && pool_present(&g->pools[i]) > 0)
+			return true;
+	return false;
+}
+
 void
 generation_keep(struct generation *g, struct family *f, uint64_t now)
 {
+	bool fronts = has_fronts(g);
+
 	for (size_t i = 0; i < g->n_pools; i++) {
 		struct pool *pool = &g->pools[i];
+		pool->waits = fronts && !is_front(pool) && pool->app->routed;
 		pool_keep(pool, f, now);
 	}
 }

@@ -30,6 +30,26 @@ close_others(int *kept, size_t n)
 	close_range(next, ~0U, 0);
 }
 
+/* Whether the site of a front leads to the application. */
+static bool
+leads(const struct app_settings *front, const struct app_settings *app)
+{
+	const struct site *site = front->site;
+
+	for (size_t i = 0; site != NULL && i < site->n_routes; i++)
+		if (site->routes[i].to == app)
+			return true;
+	return false;
+}
+
+/* A front gives connections to the applications of its site, and these give them back.
+ */
+static bool
+may_send(const struct app_settings *from, const struct app_settings *to)
+{
+	return leads(from, to) || leads(to, from);
+}
+
 /* Who receives from a queue may send to it too, as its workers give each other work;
  * the notes are a front's alone. */
 static size_t
@@ -41,13 +61,28 @@ keep_queue(int *kept, const struct heritage *h)
 		return 0;
 	kept[n++] = h->queue->fds[QUEUE_IN];
 	kept[n++] = h->queue->fds[QUEUE_OUT];
+	if (h->app->site != NULL)
+		kept[n++] = h->queue->fds[QUEUE_NOTES];
+	return n;
+}
+
+static size_t
+keep_neighbours(int *kept, const struct heritage *h)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < h->neighbours->n; i++) {
+		const struct neighbour *to = &h->neighbours->all[i];
+		if (to->queue != NULL && may_send(h->app, to->app))
+			kept[n++] = to->queue->fds[QUEUE_IN];
+	}
 	return n;
 }
 
 void
 keep_own_descriptors(const struct heritage *h, int socket)
 {
-	size_t n = 0, most = FEW + h->n_listeners + QUEUE_FDS;
+	size_t n = 0, most = FEW + h->n_listeners + QUEUE_FDS + h->neighbours->n;
 	int *kept = calloc(most, sizeof(*kept));
 
 	if (kept == NULL)
@@ -58,6 +93,7 @@ keep_own_descriptors(const struct heritage *h, int socket)
 	for (size_t i = 0; i < h->n_listeners; i++)
 		kept[n++] = h->listeners[i]->fd;
 	n += keep_queue(kept + n, h);
+	n += keep_neighbours(kept + n, h);
 	close_others(kept, n);
 	free(kept);
 }

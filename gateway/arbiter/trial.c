@@ -95,11 +95,30 @@ try_program(const struct app_settings *app, struct verdict *v)
 
 /* ---- What is loaded ---- */
 
+/* The applications, of which nothing is open. */
+static struct neighbours
+introduce(const struct config *config)
+{
+	struct neighbours n = {
+		.all = calloc(config->n_apps, sizeof(*n.all)),
+		.sites = config->sites,
+		.n_sites = config->n_sites,
+	};
+
+	if (n.all == NULL)
+		exit(EXIT_BOOT);
+	for (; n.n < config->n_apps; n.n++)
+		n.all[n.n].app = &config->apps[n.n];
+	return n;
+}
+
 static void __attribute__((noreturn)) live(const struct config *config,
 	const struct app_settings *app, worker_fn *load, int channel)
 {
 	struct slot slot = { 0 };
+	const struct neighbours neighbours = introduce(config);
 	const struct heritage heritage = {
+		.neighbours = &neighbours,
 		.server = &config->server,
 		.app = app,
 		.target = app->what.spec,

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "gateway/worker/answers.h"
+
 /* Before it bindings had no such member. */
 enum { ABI_WITH_START = 2 };
 
@@ -85,13 +87,30 @@ open_binding(const char *path, const struct al_binding **binding)
 	return NULL;
 }
 
+/* Those that are a part of this program. */
+static const struct al_binding *const built_in[] = {
+	&answers_binding,
+};
+
+static const struct al_binding *
+find_built_in(const char *name)
+{
+	for (size_t i = 0; i < sizeof(built_in) / sizeof(built_in[0]); i++)
+		if (strcmp(built_in[i]->name, name) == 0)
+			return built_in[i];
+	return NULL;
+}
+
 const char *
 app_load(struct app *app, const char *binding, const char *target)
 {
 	char path[PATH_MAX];
-	const char *error = find_binding(binding, path, sizeof(path));
+	const char *error = NULL;
 
-	if (error == NULL)
+	app->binding = find_built_in(binding);
+	if (app->binding == NULL)
+		error = find_binding(binding, path, sizeof(path));
+	if (app->binding == NULL && error == NULL)
 		error = open_binding(path, &app->binding);
 	if (error == NULL)
 		error = app->binding->load(target, &app->instance);

@@ -1,5 +1,6 @@
 /*
- * The application of this worker: its binding, opened, and what the binding loaded.
+ * An application: its binding, opened, and what the binding loaded. A worker has one,
+ * and where it serves a site perhaps inner ones (routing.h).
  */
 #ifndef WORKER_APP_H
 #define WORKER_APP_H
@@ -13,7 +14,8 @@ struct app {
 	void *instance;
 };
 
-/* Opens the binding beside the program (or in ../lib/alicorn) and loads the target.
+/* Opens the binding, which is a part of this program, or beside it, or in
+ * ../lib/alicorn, and loads the target.
  * Returns NULL, or why not, in one line. */
 const char *app_load(struct app *app, const char *binding, const char *target);
 

@@ -16,6 +16,7 @@
 #include "gateway/worker/fcgi.h"
 #include "gateway/worker/lock.h"
 #include "gateway/worker/request.h"
+#include "gateway/worker/routing.h"
 #include "gateway/worker/self.h"
 #include "gateway/worker/steps.h"
 #include "gateway/worker/trust.h"
@@ -51,7 +52,8 @@ state_limit(const struct conn *c)
 {
 	const struct app_settings *s = self.settings;
 	int64_t seconds[] = {
-		[CONN_IDLE] = c->requests > 0 ? s->keepalive : s->header_timeout,
+		[CONN_IDLE] =
+			c->requests > 0 ? c->settings->keepalive : s->header_timeout,
 		[CONN_HEAD] = s->header_timeout,
 		[CONN_BODY] = s->body_timeout,
 		[CONN_READY] = s->queue_timeout,
@@ -105,9 +107,9 @@ conn_progress(struct conn *c)
  * application has, and those that it took over. Calls are counted where they are made.
  */
 static void
-count_state(enum conn_state state, uint32_t by)
+count_state(const struct conn *c, enum conn_state state, uint32_t by)
 {
-	if (state == CONN_APP && app_is_event_driven(&self.app))
+	if (state == CONN_APP && app_is_event_driven(c->req->app))
 		atomic_fetch_add_explicit(
 			&self.slot->pending, by, memory_order_relaxed);
 	if (state == CONN_DETACHED)
@@ -127,7 +129,7 @@ enter_state(struct conn *c, enum conn_state state)
 		TAILQ_INSERT_TAIL(&self.ready, c, in_state);
 	if (state == CONN_HEAD)
 		access_log_begin(c->req);
-	count_state(state, 1);
+	count_state(c, state, 1);
 	conn_progress(c);
 }
 
@@ -138,7 +140,7 @@ leave_state(struct conn *c)
 		TAILQ_REMOVE(&self.idle, c, in_state);
 	if (c->state == CONN_READY)
 		TAILQ_REMOVE(&self.ready, c, in_state);
-	count_state(c->state, (uint32_t)-1);
+	count_state(c, c->state, (uint32_t)-1);
 }
 
 enum want
@@ -187,7 +189,7 @@ abort_pending(struct conn *c)
 	req->pending = NULL;
 	lock_give();
 	calls->aborted(req, req->pending_arg);
-	app_hook(&self.app, AL_POST_REQUEST, req);
+	app_hook(req->app, AL_POST_REQUEST, req);
 	lock_take();
 }
 
@@ -352,7 +354,7 @@ void
 conn_resume(struct conn *c)
 {
 	lock_give();
-	app_hook(&self.app, AL_POST_REQUEST, c->req);
+	app_hook(c->req->app, AL_POST_REQUEST, c->req);
 	lock_take();
 	c->req->pending = NULL;
 	conn_move(c, CONN_FLUSH);
@@ -361,7 +363,7 @@ conn_resume(struct conn *c)
 
 /* In the state in which connections begin. */
 static struct conn *
-conn_new(int fd, const struct listener *listener)
+conn_new(int fd, struct routing *routing, const struct listener *listener)
 {
 	struct conn *c = LIST_FIRST(&free_conns);
 
@@ -373,7 +375,12 @@ conn_new(int fd, const struct listener *listener)
 		close(fd);
 		return NULL;
 	}
-	*c = (struct conn){ .timer.fn = on_timer, .listener = listener };
+	*c = (struct conn){
+		.timer.fn = on_timer,
+		.listener = listener,
+		.routing = routing,
+		.settings = routing != NULL ? routing->site->front : self.settings,
+	};
 	watch_init(&c->watch, fd, on_event);
 	LIST_INSERT_HEAD(&self.conns, c, in_all);
 	count_conns(1);
@@ -383,7 +390,7 @@ conn_new(int fd, const struct listener *listener)
 void
 conn_open(int fd, const struct listener *listener, const void *peer, size_t peer_len)
 {
-	struct conn *c = conn_new(fd, listener);
+	struct conn *c = conn_new(fd, routing_own(), listener);
 
 	if (c == NULL)
 		return;
@@ -403,11 +410,29 @@ conn_open(int fd, const struct listener *listener, const void *peer, size_t peer
 		conn_run(c);
 }
 
-struct conn *
-conn_adopt(int fd, const struct listener *listener)
+struct listening
+conn_listening(const struct routing *routing)
 {
-	struct conn *c = conn_new(fd, listener);
+	const struct neighbour *front = routing != NULL ? routing->front : NULL;
 
+	if (front != NULL)
+		return (struct listening){ front->listeners, front->n_listeners };
+	return (struct listening){ self.heritage->listeners,
+		self.heritage->n_listeners };
+}
+
+struct conn *
+conn_adopt(int fd, struct routing *routing, uint32_t listener)
+{
+	const struct listening listening = conn_listening(routing);
+
+	if (listening.n == 0) {
+		turn_away(fd, "the listener that it came by is gone");
+		close(fd);
+		return NULL;
+	}
+	struct conn *c = conn_new(
+		fd, routing, listening.all[listener < listening.n ? listener : 0]);
 	if (c != NULL)
 		enter_state(c, CONN_IDLE);
 	return c;

@@ -38,7 +38,15 @@ enum conn_state {
 
 enum { PORT_TEXT = 6 }; /* bytes of "65535" */
 
+/* What another worker has decided of the request that comes next. */
+struct assignment {
+	bool is_valid; /* it has: the request is for this worker */
+	uint32_t generation, route; /* by this one */
+	uint32_t mount; /* bytes of its path that are SCRIPT_NAME */
+};
+
 struct fastcgi_responder;
+struct routing;
 
 struct conn {
 	struct watch watch; /* first: the loop's watch is the connection */
@@ -52,6 +60,11 @@ struct conn {
 	bool linger; /* after it, when not kept */
 	bool trusted; /* the peer is a proxy that is believed */
 	bool introduced; /* no PROXY header is to be looked for any more */
+	bool last; /* it is not kept after the request that it came with */
+	struct assignment assignment;
+	struct routing
+		*routing; /* of the site that it came by; NULL: it has no routes */
+	const struct app_settings *settings; /* of whoever listens: whom it believes */
 	struct al_request *req;
 	struct fastcgi_responder *fcgi; /* NULL: it speaks HTTP */
 	struct output output;
@@ -71,9 +84,18 @@ struct conn {
 void conn_open(
 	int fd, const struct listener *listener, const void *peer, size_t peer_len);
 
-/* A connection for a descriptor of another worker, to be filled in and run; NULL:
- * memory is out, the client was told and the descriptor is closed. */
-struct conn *conn_adopt(int fd, const struct listener *listener);
+/* The listening sockets of a site, or, without one, of the worker. */
+struct listening {
+	const struct listener *const *all;
+	size_t n;
+};
+
+struct listening conn_listening(const struct routing *routing);
+
+/* A connection for a descriptor of another worker, to be filled in and run; it came by
+ * that one of the site's listening sockets. NULL: there is no place for it, the client
+ * was told and the descriptor is closed. */
+struct conn *conn_adopt(int fd, struct routing *routing, uint32_t listener);
 
 /* Lets go of it without a word to the client: another worker has it. */
 void conn_leave(struct conn *c);

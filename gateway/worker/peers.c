@@ -4,12 +4,13 @@
 
 #include "gateway/worker/self.h"
 
-/* The next serving worker of the pool, from the slot *i on; NULL: there is none. */
+enum { BELIEVED_MS = 100, POOLS = 64 };
+
+/* The next serving worker of a pool, from the slot *i on; NULL: there is none. */
 static const struct slot *
-next_peer(size_t *i)
+next_of(uint32_t pool, size_t *i)
 {
 	const struct slots *all = self.heritage->slots;
-	uint32_t pool = atomic_load_explicit(&self.slot->pool, memory_order_relaxed);
 
 	for (size_t n = *all->used; *i < n; (*i)++) {
 		const struct slot *s = &all->rows[*i];
@@ -19,6 +20,31 @@ next_peer(size_t *i)
 			return &all->rows[(*i)++];
 	}
 	return NULL;
+}
+
+/* The next one of our own. */
+static const struct slot *
+next_peer(size_t *i)
+{
+	return next_of(atomic_load_explicit(&self.slot->pool, memory_order_relaxed), i);
+}
+
+bool
+peers_serve(uint32_t queue)
+{
+	static struct {
+		uint32_t queue;
+		uint64_t seen; /* of the loop's clock: when it was found to serve */
+	} known[POOLS];
+	size_t at = queue % POOLS, i = 0;
+
+	if (known[at].queue == queue && self.loop.now < known[at].seen + BELIEVED_MS)
+		return true;
+	if (next_of(queue, &i) == NULL)
+		return false;
+	known[at].queue = queue;
+	known[at].seen = self.loop.now;
+	return true;
 }
 
 bool

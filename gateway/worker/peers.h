@@ -3,9 +3,13 @@
 #define WORKER_PEERS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /* There is one that serves. */
 bool peers_exist(void);
+
+/* Some worker of the pool with that queue serves; as it was up to 100 ms ago. */
+bool peers_serve(uint32_t queue);
 
 /* One of them waits for events, and has fewer connections, by two at least. */
 bool peers_one_waits(void);

@@ -7,28 +7,18 @@
 
 #include "gateway/common/clock.h"
 #include "gateway/logger/log.h"
+#include "gateway/worker/envelope.h"
+#include "gateway/worker/introductions.h"
 #include "gateway/worker/peers.h"
 #include "gateway/worker/request.h"
+#include "gateway/worker/routing.h"
 #include "gateway/worker/self.h"
+#include "gateway/worker/trust.h"
 #include "gateway/worker/turn_away.h"
 
 enum {
-	VERSION = 1,
-	MESSAGE_BYTES = 64 * 1024, /* of what was received, in one message */
-	PIECES = 6,
 	BACKLOG = 3, /* events that wait: then it is one */
 	BALANCE_MS = 5, /* between two that are passed on for balance */
-};
-
-/* What the receiver must know that is not in the bytes. All its senders run the same
- * application as the same user. */
-struct header {
-	uint32_t version;
-	uint32_t listener; /* its place among the application's listeners */
-	uint64_t queued_at; /* clock_ms() */
-	uint64_t requests; /* served on this connection */
-	union proxy_address peer, proxied;
-	bool trusted, introduced, half_closed;
 };
 
 static struct watch watch;
@@ -73,114 +63,93 @@ is_sendable(const struct conn *c)
 
 	return self.heritage->queue != NULL && !self.draining && c->fcgi == NULL &&
 		req->body.fd < 0 && c->output.first == NULL &&
-		req->input.len + req->body.memory.len <= MESSAGE_BYTES &&
+		req->input.len + req->body.memory.len <= ENVELOPE_BYTES &&
 		atomic_load_explicit(&self.heritage->queue->state->depth,
 			memory_order_relaxed) < (uint32_t)self.settings->limit_queue;
 }
 
-static struct header
-describe(const struct conn *c)
+/* Of a connection that came from a front it is decided that this request is ours. */
+static void
+assign(struct envelope *e, const struct al_request *req)
 {
-	struct header h = {
-		.version = VERSION,
-		.queued_at = clock_ms(),
-		.requests = c->requests - 1, /* the receiver counts this one */
-		.peer = c->peer,
-		.proxied = c->proxied,
-		.trusted = c->trusted,
-		.introduced = c->introduced,
-		.half_closed = c->half_closed,
-	};
+	const struct routing *r = req->conn->routing;
 
-	while (self.heritage->listeners[h.listener] != c->listener)
-		h.listener++;
-	return h;
-}
-
-static bool
-send_message(struct iovec *pieces, size_t n, int fd)
-{
-	union {
-		struct cmsghdr header;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control = { 0 };
-	struct msghdr m = {
-		.msg_iov = pieces,
-		.msg_iovlen = n,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *part = CMSG_FIRSTHDR(&m);
-
-	part->cmsg_level = SOL_SOCKET;
-	part->cmsg_type = SCM_RIGHTS;
-	part->cmsg_len = CMSG_LEN(sizeof(fd));
-	memcpy(CMSG_DATA(part), &fd, sizeof(fd));
-	return sendmsg(self.heritage->queue->fds[QUEUE_IN], &m,
-		       MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
+	e->requests--; /* the receiver counts this one */
+	e->assigned = r != NULL && r->front != NULL;
+	e->last = req->conn->last;
+	e->mount = (uint32_t)req->mount;
+	e->route = r != NULL && req->way != NULL ? (uint32_t)(req->way - r->ways)
+						 : UINT32_MAX;
 }
 
 bool
 queue_send(struct conn *c)
 {
-	struct iovec pieces[PIECES];
+	struct iovec pieces[ENVELOPE_PIECES + 1];
 	char chunk[HTTP1_CHUNK_HEAD];
 
 	if (!is_sendable(c))
 		return false;
-	struct header header = describe(c);
-	pieces[0] = (struct iovec){ .iov_base = &header, .iov_len = sizeof(header) };
+	struct envelope e = envelope_of(c);
+	assign(&e, c->req);
 	size_t n = 1 + compose(pieces + 1, c->req, chunk);
-	if (!send_message(pieces, n, c->watch.fd))
-		return false;
-	atomic_fetch_add_explicit(
-		&self.heritage->queue->state->depth, 1, memory_order_relaxed);
-	atomic_store_explicit(&self.slot->handed_off,
-		atomic_load_explicit(&self.slot->handed_off, memory_order_relaxed) + 1,
-		memory_order_relaxed);
-	return true;
+	return envelope_send(self.heritage->queue, &e, pieces, n, c->watch.fd);
 }
 
 /* ---- To receive ---- */
 
-/* The number may be wrong by workers that were killed: it is right again when the queue
- * is empty, and never below zero. */
-static void
-count_out(bool one)
-{
-	_Atomic uint32_t *depth = &self.heritage->queue->state->depth;
-	uint32_t now = atomic_load_explicit(depth, memory_order_relaxed);
-
-	while (now > 0 &&
-		!atomic_compare_exchange_weak_explicit(depth, &now, one ? now - 1 : 0,
-			memory_order_relaxed, memory_order_relaxed))
-		;
-}
-
+/* A front believes nobody: applications' workers send to its queue. The socket tells
+ * who the peer is, and the notes what was told before it left. */
 static bool
-is_valid(const struct header *h, size_t len)
+establish(struct conn *c)
 {
-	return len > sizeof(*h) && h->version == VERSION &&
-		h->listener < self.heritage->n_listeners;
+	socklen_t len = sizeof(c->peer);
+
+	if (getpeername(c->watch.fd, &c->peer.any, &len) != 0)
+		return false;
+	trust_peer(c);
+	if (c->introduced)
+		return true;
+	c->introduced = true;
+	return introductions_recall(c);
+}
+
+/* As its sender says. What came by a site that is not known here any more is answered
+ * once, and then closed. */
+static void
+believe(struct conn *c, const struct envelope *e)
+{
+	c->peer = e->peer;
+	c->proxied = e->proxied;
+	c->trusted = e->trusted;
+	c->introduced = e->introduced;
+	c->last = e->last || (e->site != 0 && c->routing == NULL);
+	routing_assign(c, e);
 }
 
 static void
-adopt(int fd, const struct header *h, struct slice bytes)
+adopt(int fd, const struct envelope *e, struct slice bytes)
 {
-	struct conn *c = conn_adopt(fd, self.heritage->listeners[h->listener]);
+	struct routing *routing =
+		routing_is_front() ? routing_own() : routing_find(e->site);
+	struct conn *c = conn_adopt(fd, routing, e->listener);
 
 	if (c == NULL)
 		return;
-	c->requests = h->requests;
-	c->peer = h->peer;
-	c->proxied = h->proxied;
-	c->trusted = h->trusted;
-	c->introduced = h->introduced;
-	c->readable = c->half_closed = h->half_closed;
-	c->req = request_new(c);
+	c->requests = e->requests;
+	c->half_closed = e->half_closed;
+	c->readable = e->half_closed || bytes.len == 0;
+	if (!routing_is_front())
+		believe(c, e);
+	else if (!establish(c)) {
+		conn_close(c);
+		return;
+	}
+	if (bytes.len > 0)
+		c->req = request_new(c);
 	if (c->req != NULL)
 		buffer_add(&c->req->input, bytes.ptr, bytes.len);
-	if (c->req == NULL || c->req->input.failed) {
+	if (bytes.len > 0 && (c->req == NULL || c->req->input.failed)) {
 		turn_away(fd, strerror(ENOMEM));
 		conn_close(c);
 		return;
@@ -189,68 +158,32 @@ adopt(int fd, const struct header *h, struct slice bytes)
 }
 
 static void
-take(int fd, const char *message, size_t len)
+take(int fd, const struct envelope *e, struct slice bytes)
 {
-	struct header h;
-
-	memcpy(&h, message, len < sizeof(h) ? len : sizeof(h));
 	uint64_t now = clock_ms(), limit = (uint64_t)self.settings->queue_timeout;
-	if (!is_valid(&h, len)) {
-		log_error("%s: a connection is closed, as another worker passed it on "
-			  "in a form that is not known here",
-			self.settings->name);
-		close(fd);
-		return;
-	}
-	uint64_t waited = now > h.queued_at ? now - h.queued_at : 0;
+	uint64_t waited = now > e->queued_at ? now - e->queued_at : 0;
+
 	atomic_store_explicit(
 		&self.slot->queue_wait_ms, (uint32_t)waited, memory_order_relaxed);
-	if (waited > limit * 1000) {
-		turn_away(fd, "queue_timeout passed before a worker was free");
-		close(fd);
+	if (waited <= limit * 1000) {
+		adopt(fd, e, bytes);
 		return;
 	}
-	adopt(fd, &h, slice_of(message + sizeof(h), len - sizeof(h)));
-}
-
-/* The descriptor that came with a message, or -1. */
-static int
-descriptor_of(struct msghdr *m)
-{
-	struct cmsghdr *part = CMSG_FIRSTHDR(m);
-	int fd = -1;
-
-	if (part != NULL && part->cmsg_type == SCM_RIGHTS)
-		memcpy(&fd, CMSG_DATA(part), sizeof(fd));
-	return fd;
+	turn_away(fd, "queue_timeout passed before a worker was free");
+	close(fd);
 }
 
 static bool
 receive_one(void)
 {
-	static char message[sizeof(struct header) + MESSAGE_BYTES + 64];
-	union {
-		struct cmsghdr header;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control;
-	struct iovec all = { .iov_base = message, .iov_len = sizeof(message) };
-	struct msghdr m = {
-		.msg_iov = &all,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control),
-	};
-	ssize_t n = recvmsg(self.heritage->queue->fds[QUEUE_OUT], &m,
-		MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	struct envelope e;
+	struct slice bytes;
+	int fd;
 
-	if (n <= 0) {
-		count_out(false);
+	if (!envelope_receive(self.heritage->queue, &e, &bytes, &fd))
 		return false;
-	}
-	count_out(true);
-	int fd = descriptor_of(&m);
 	if (fd >= 0)
-		take(fd, message, (size_t)n);
+		take(fd, &e, bytes);
 	return true;
 }
 

@@ -8,7 +8,9 @@
 #include <sys/socket.h>
 
 #include "gateway/logger/log.h"
+#include "gateway/worker/passing.h"
 #include "gateway/worker/request.h"
+#include "gateway/worker/routing.h"
 #include "gateway/worker/self.h"
 #include "gateway/worker/spool.h"
 #include "gateway/worker/trust.h"
@@ -93,14 +95,19 @@ begin_body(struct conn *c)
 		.iov_len = sizeof(go_on) - 1 };
 
 	c->requests++;
-	c->keep_alive = req->head.keep_alive && self.settings->keepalive > 0;
+	c->keep_alive = req->head.keep_alive && c->settings->keepalive > 0 && !c->last;
 	c->linger = false;
 	req->is_head = slice_eq(req->head.method, SLICE("HEAD"));
 	req->has_body = req->head.framing != HTTP1_NO_BODY;
+	unsigned status = c->routing != NULL ? routing_decide(req) : 0;
+	if (status != 0)
+		return conn_refuse(c, status);
+	if (req->away != NULL)
+		return passing_begin(c);
 	if (!req->has_body)
 		return conn_is_ready(c);
 	if (req->head.framing == HTTP1_CHUNKED)
-		http1_chunked_init(&req->chunked, self.limits.body);
+		http1_chunked_init(&req->chunked, req->body_limit);
 	if (req->head.expect_continue && !request_has_input(req) &&
 		output_send(&c->output, c->watch.fd, &piece, 1) == OUTPUT_BROKEN)
 		return WANT_CLOSE;

@@ -23,6 +23,17 @@ enum {
 static struct al_request *free_requests;
 static unsigned n_free;
 
+/* Until a route says otherwise. */
+static void
+stay_here(struct al_request *req)
+{
+	req->app = &self.app;
+	req->way = NULL;
+	req->away = NULL;
+	req->mount = 0;
+	req->body_limit = self.limits.body;
+}
+
 static struct al_request *
 make(void)
 {
@@ -41,6 +52,7 @@ make(void)
 		return NULL;
 	}
 	http1_decoder_init(&req->decoder, &self.limits);
+	stay_here(req);
 	return req;
 }
 
@@ -99,6 +111,7 @@ request_reset(struct al_request *req)
 	buffer_reset(&req->gathered);
 	req->vars = NULL;
 	req->has_body = req->is_head = req->is_https = req->has_next = false;
+	stay_here(req);
 	req->script_name = NULL;
 	req->client.any.sa_family = AF_UNSPEC;
 	req->body_length = 0;

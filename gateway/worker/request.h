@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "gateway/alicorn.h"
+#include "gateway/worker/app.h"
 #include "gateway/worker/body.h"
 #include "gateway/worker/conn.h"
 #include "gateway/worker/error_page.h"
@@ -31,6 +32,12 @@ struct al_request {
 	struct body body;
 	uint64_t spooled; /* of it, as counted by spool_take() */
 	const struct cgi_request *told; /* by a web server; NULL: it came by HTTP */
+	/* Who answers it: the worker's own application, unless a route says another. */
+	const struct app *app;
+	const struct way *way; /* the route that it takes; NULL: none */
+	const struct neighbour *away; /* it is for that one's workers; NULL: it stays */
+	size_t mount; /* bytes of the path that the route has made SCRIPT_NAME */
+	uint64_t body_limit; /* that its body may have, if that is not known before */
 	bool has_body;
 	bool is_head; /* the method is HEAD */
 	bool is_https; /* on the client's side of the proxy */

@@ -10,9 +10,11 @@
 #include "gateway/worker/detached.h"
 #include "gateway/worker/fcgi.h"
 #include "gateway/worker/lock.h"
+#include "gateway/worker/passing.h"
 #include "gateway/worker/queue.h"
 #include "gateway/worker/relief.h"
 #include "gateway/worker/request.h"
+#include "gateway/worker/routing.h"
 #include "gateway/worker/threads.h"
 
 /* ---- The call ---- */
@@ -53,9 +55,9 @@ count_request(void)
 static void
 begin_call(struct conn *c)
 {
-	if (app_is_event_driven(&self.app))
-		return;
-	if (threads_are_used()) {
+	if (app_is_event_driven(c->req->app)) {
+		lock_give();
+	} else if (threads_are_used()) {
 		threads_begin_call(c);
 		lock_give();
 	} else {
@@ -65,11 +67,11 @@ begin_call(struct conn *c)
 }
 
 static void
-end_call(void)
+end_call(const struct conn *c)
 {
-	if (app_is_event_driven(&self.app))
-		return;
-	if (threads_are_used()) {
+	if (app_is_event_driven(c->req->app)) {
+		lock_take();
+	} else if (threads_are_used()) {
 		lock_take();
 		threads_end_call();
 	} else {
@@ -89,9 +91,9 @@ tell_answered(struct conn *c)
 		begin_call(c);
 	else
 		lock_give();
-	app_hook(&self.app, AL_POST_REQUEST, c->req);
+	app_hook(c->req->app, AL_POST_REQUEST, c->req);
 	if (is_watched)
-		end_call();
+		end_call(c);
 	else
 		lock_take();
 	c->req->in_handle = false;
@@ -116,13 +118,13 @@ call(struct conn *c)
 	req->in_handle = true;
 	count_request();
 	begin_call(c);
-	app_hook(&self.app, AL_PRE_REQUEST, req);
-	int result = self.app.binding->handle(self.app.instance, req);
+	app_hook(req->app, AL_PRE_REQUEST, req);
+	int result = req->app->binding->handle(req->app->instance, req);
 	/* Mostly there is nothing left to do but this: then it is done here. */
 	req->told_answered = result == AL_DONE && req->complete;
 	if (req->told_answered)
-		app_hook(&self.app, AL_POST_REQUEST, req);
-	end_call();
+		app_hook(req->app, AL_POST_REQUEST, req);
+	end_call(c);
 	req->in_handle = false;
 	return result;
 }
@@ -143,6 +145,15 @@ keep_pending(struct conn *c)
 	return finish(c, AL_ERROR, 0);
 }
 
+/* The next one that the route names: here, or of another pool. */
+static enum want
+ask_next(struct conn *c)
+{
+	conn_move(c, CONN_READY);
+	routing_go_on(c->req);
+	return c->req->away != NULL ? passing_begin(c) : conn_is_ready(c);
+}
+
 static enum want
 call_application(struct conn *c)
 {
@@ -152,6 +163,8 @@ call_application(struct conn *c)
 		return keep_pending(c);
 	if (result == AL_ALREADY_HANDLED && c->req->taken != 0)
 		return detached_begin(c);
+	if (result == AL_DECLINED && c->req->has_next)
+		return ask_next(c);
 	if (result == AL_ALREADY_HANDLED) {
 		al_log(c->req, AL_LOG_ERROR,
 			"AL_ALREADY_HANDLED was returned without al_socket()");
@@ -195,6 +208,8 @@ conn_is_ready(struct conn *c)
 enum want
 conn_step_ready(struct conn *c)
 {
+	if (c->req->away != NULL)
+		return passing_step(c);
 	if (c->broken)
 		return WANT_CLOSE;
 	return may_call(c) ? conn_move(c, CONN_APP) : WANT_EVENT;
@@ -249,6 +264,21 @@ conn_step_app(struct conn *c)
 
 /* ---- After it ---- */
 
+/* What the client asks next may be for an application of another user, and is not for
+ * this process to read. */
+static bool
+is_lent(const struct conn *c)
+{
+	return c->routing != NULL && c->routing->front != NULL && c->routing->isolated;
+}
+
+static enum want
+give_back(struct conn *c)
+{
+	return !request_has_input(c->req) && passing_return(c) ? WANT_LEAVE
+							       : WANT_CLOSE;
+}
+
 static enum want
 next_request(struct conn *c)
 {
@@ -257,7 +287,7 @@ next_request(struct conn *c)
 		request_reset(c->req);
 		if (c->fcgi != NULL)
 			fcgi_end(c);
-		return conn_move(c, CONN_IDLE);
+		return is_lent(c) ? give_back(c) : conn_move(c, CONN_IDLE);
 	}
 	/* A client may have sent more before it saw that this is the last response. */
 	bool linger = c->linger || self.leaving || request_has_input(c->req);

@@ -15,6 +15,7 @@
 #include "gateway/logger/log.h"
 #include "gateway/worker/fcgi.h"
 #include "gateway/worker/lock.h"
+#include "gateway/worker/routing.h"
 #include "gateway/worker/threads.h"
 #include "protocols/http.h"
 
@@ -73,6 +74,8 @@ begin(struct al_request *req, int64_t length)
 	}
 	c->keep_alive = c->keep_alive && !req->response.close && !self.leaving;
 	reply->keep_alive = c->keep_alive;
+	if (req->way != NULL)
+		routing_add_fields(req);
 	buffer_reset(&head_bytes);
 	http1_encode_head(&head_bytes, &req->response, reply);
 	req->begun = true;
@@ -163,7 +166,7 @@ settle(struct al_request *req, enum output_result result)
 	conn_progress(c);
 	req->waiting |= result != OUTPUT_EMPTY;
 	/* Nothing follows the last piece: there is nothing to wait for. */
-	if (!app_is_event_driven(&self.app) && !req->complete &&
+	if (!app_is_event_driven(req->app) && !req->complete &&
 		c->output.memory > al_queue_limit())
 		wait_for_client(c);
 	/* Who was told to wait is owed drained(), and no event will remind us. */

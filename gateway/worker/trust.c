@@ -9,7 +9,7 @@
 void
 trust_peer(struct conn *c)
 {
-	const struct app_settings *s = self.settings;
+	const struct app_settings *s = c->settings;
 
 	c->trusted = c->peer.any.sa_family == AF_UNIX ||
 		networks_hold(s->forwarded_allow_ips.networks,
@@ -20,7 +20,7 @@ trust_peer(struct conn *c)
 /* ---- The PROXY protocol ---- */
 
 static unsigned
-versions(void)
+versions(const struct conn *c)
 {
 	static const struct {
 		const char *setting;
@@ -32,7 +32,7 @@ versions(void)
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (strcmp(self.settings->proxy_protocol, rows[i].setting) == 0)
+		if (strcmp(c->settings->proxy_protocol, rows[i].setting) == 0)
 			return rows[i].versions;
 	return 0;
 }
@@ -40,7 +40,7 @@ versions(void)
 static bool
 may_introduce(const struct conn *c)
 {
-	const setting_cidrs *allowed = &self.settings->proxy_allow_ips;
+	const setting_cidrs *allowed = &c->settings->proxy_allow_ips;
 
 	return c->peer.any.sa_family == AF_UNIX ||
 		networks_hold(allowed->networks, allowed->texts.n, &c->peer.any);
@@ -51,7 +51,7 @@ trust_introduction(struct conn *c, unsigned *status)
 {
 	struct buffer *input = &c->req->input;
 	struct proxy_header header;
-	int n = proxy_decode(&header, versions(), buffer_slice(input));
+	int n = proxy_decode(&header, versions(c), buffer_slice(input));
 
 	*status = 0;
 	if (n == 0)
@@ -88,9 +88,9 @@ is_listed(struct text_list names, struct slice name)
 
 /* The value that means https when this is one of secure_scheme_headers. */
 static const char *
-secure_value(struct slice name)
+secure_value(const struct conn *c, struct slice name)
 {
-	struct text_list rows = self.settings->secure_scheme_headers;
+	struct text_list rows = c->settings->secure_scheme_headers;
 
 	for (size_t i = 0; i < rows.n; i++) {
 		const char *equals = strchr(rows.items[i], '=');
@@ -105,7 +105,7 @@ secure_value(struct slice name)
 static unsigned
 read_scheme(struct al_request *req, const struct http1_field *field, bool *told)
 {
-	const char *secure = secure_value(field->name);
+	const char *secure = secure_value(req->conn, field->name);
 
 	if (secure == NULL)
 		return 0;
@@ -148,7 +148,7 @@ static bool
 follow(struct al_request *req, enum forwarded_syntax syntax, struct slice list,
 	int *hops)
 {
-	const setting_cidrs *proxies = &self.settings->forwarded_allow_ips;
+	const setting_cidrs *proxies = &req->conn->settings->forwarded_allow_ips;
 	union proxy_address address;
 	struct slice node;
 
@@ -177,7 +177,7 @@ find_client(struct al_request *req)
 	int hops = 0;
 
 	for (size_t k = 0; k < sizeof(rows) / sizeof(rows[0]); k++) {
-		if (strcmp(self.settings->client_address, rows[k].setting) != 0)
+		if (strcmp(req->conn->settings->client_address, rows[k].setting) != 0)
 			continue;
 		for (size_t i = head->n_fields; i-- > 0;)
 			if (slice_caseeq(head->fields[i].name, rows[k].field) &&
@@ -191,10 +191,10 @@ find_client(struct al_request *req)
 static unsigned
 judge_name(struct al_request *req, const struct http1_field *field, bool *wanted)
 {
-	const char *policy = self.settings->header_map;
+	const struct app_settings *s = req->conn->settings;
+	const char *policy = s->header_map;
 
-	if (req->conn->trusted &&
-		is_listed(self.settings->forwarder_headers, field->name)) {
+	if (req->conn->trusted && is_listed(s->forwarder_headers, field->name)) {
 		*wanted = true;
 		bool is_script = slice_caseeq(field->name, SLICE("SCRIPT_NAME"));
 		return is_script ? read_script_name(req, field->value) : 0;

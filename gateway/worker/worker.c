@@ -22,12 +22,14 @@
 #include "gateway/worker/errands.h"
 #include "gateway/worker/files.h"
 #include "gateway/worker/iterating.h"
+#include "gateway/worker/introductions.h"
 #include "gateway/worker/last_words.h"
 #include "gateway/worker/lock.h"
 #include "gateway/worker/messages.h"
 #include "gateway/worker/output.h"
 #include "gateway/worker/recycle.h"
 #include "gateway/worker/relief.h"
+#include "gateway/worker/routing.h"
 #include "gateway/worker/spool.h"
 #include "gateway/worker/threads.h"
 
@@ -259,8 +261,22 @@ inherit(const struct heritage *h)
 		.field_size = (size_t)s->limit_request_field_size,
 		.body = s->limit_request_body != 0 ? s->limit_request_body : INT64_MAX,
 	};
+	/* What a front hands on has the limit of whoever answers it. */
+	if (s->site != NULL && !s->site->direct)
+		self.limits.body = INT64_MAX;
 	channel_init(&channel, h->channel);
 	title_set("worker %s", s->name);
+}
+
+/* What is told of connections that leave a front, if anything is. */
+static int
+open_notes(void)
+{
+	const struct app_settings *s = self.settings;
+
+	if (s->site == NULL || s->site->direct || strcmp(s->proxy_protocol, "off") == 0)
+		return 0;
+	return introductions_open(self.heritage->queue->fds[QUEUE_NOTES]);
 }
 
 static int
@@ -268,7 +284,7 @@ set_up(void)
 {
 	watch_init(&channel_watch, channel.fd, on_channel);
 	if (loop_init(&self.loop) != 0 || catch_signals() != 0 ||
-		watch_channel() != 0 || accept_init() != 0)
+		watch_channel() != 0 || accept_init() != 0 || open_notes() != 0)
 		return -1;
 	recycle_init();
 	last_words_arm();
@@ -351,9 +367,10 @@ load(const struct heritage *h)
 
 	if (error != NULL)
 		return error;
-	return custom_is_wanted()
-		? custom_load(h->target)
-		: app_load(&self.app, h->app->what.binding, h->target);
+	if (custom_is_wanted())
+		return custom_load(h->target);
+	error = app_load(&self.app, h->app->what.binding, h->target);
+	return error == NULL ? routing_load(h) : error;
 }
 
 const char *
@@ -457,6 +474,8 @@ run(void)
 	const char *error = app_start(&self.app);
 
 	if (error == NULL)
+		error = routing_start();
+	if (error == NULL)
 		error = iterating_check();
 	if (error != NULL)
 		return fail(error);
@@ -471,6 +490,7 @@ run(void)
 	end_threads();
 	app_hook(&self.app, AL_WORKER_EXIT, NULL);
 	app_unload(&self.app);
+	routing_unload();
 	last_words_disarm();
 	loop_release(&self.loop);
 	return EXIT_DONE;
