@@ -4,6 +4,7 @@
 # make fuzz       look for bytes that break a codec: FUZZ_SECONDS (60) each, FUZZ=proxy for one
 # make bench      compare with other servers, in one run
 # make install    under PREFIX (/usr/local) below DESTDIR
+# make deb        Debian packages, in build/deb
 # Others: uninstall manual format clean deps. Variants, each in a folder of its own:
 # make CC=clang, make SANITIZE=address,undefined. V=1 shows the commands.
 # make SANITIZE=thread check-threads
@@ -231,10 +232,12 @@ INSTALLED = 755:$(BUILD)/alicorn:bin/alicorn 755:$(BUILD)/alicorn-fcgi:bin/alico
 	644:gateway/alicorn.h:include/alicorn.h \
 	644:gateway/alicorn-hooks.h:include/alicorn-hooks.h \
 	644:gateway/alicorn-worker.h:include/alicorn-worker.h \
-	644:$(BUILD)/alicorn.pc:lib/pkgconfig/alicorn.pc \
+	644:$(BUILD)/alicorn.pc:share/pkgconfig/alicorn.pc \
 	644:bindings/python/alicorn.pyi:share/alicorn/python/alicorn.pyi \
 	644:$(BUILD)/alicorn.service:lib/systemd/system/alicorn.service \
 	644:systemd/alicorn.socket:lib/systemd/system/alicorn.socket \
+	644:$(BUILD)/welcome.conf:share/alicorn/welcome.conf \
+	644:systemd/welcome.html:share/alicorn/welcome/index.html \
 	755:tools/alicorn-convert:bin/alicorn-convert $(foreach \
 	m,$(wildcard tools/alicorn_convert/*.py),644:$(m):lib/alicorn/$(m:tools/%=%)) \
 	$(foreach b,$(BINDINGS),644:$(BUILD)/$(b).so:lib/alicorn/$(b).so) \
@@ -249,15 +252,24 @@ $(BUILD)/alicorn.pc: Makefile
 		'Description: The interface of the application server to what it runs' \
 		'Cflags: -I$(PREFIX)/include' 'bindingdir=$(PREFIX)/lib/alicorn' >$@
 
-$(BUILD)/alicorn.service: systemd/alicorn.service Makefile
+$(BUILD)/alicorn.service $(BUILD)/welcome.conf: $(BUILD)/%: systemd/% Makefile
 	@sed 's,/usr/local,$(PREFIX),' $< >$@
 
-install: all $(BUILD)/alicorn.pc $(BUILD)/alicorn.service
+install: all $(BUILD)/alicorn.pc $(BUILD)/alicorn.service $(BUILD)/welcome.conf
 	$(call each_installed,install -v -D -m $$mode $$from "$(DEST)/$$to")
 
 uninstall:
 	$(call each_installed,rm -vf "$(DEST)/$$to")
 	@find "$(DEST)/lib/alicorn" "$(DEST)/share/alicorn" -type d -empty -delete
+
+# Of a copy, since packages are put beside the folder that they are built in.
+deb:
+	$(DEPS) build languages deb
+	@rm -rf $(BUILD)/deb && mkdir -p $(BUILD)/deb/alicorn-$(VERSION)
+	@tar -c --exclude='./build*' --exclude=./.git --exclude=__pycache__ . | \
+		tar -x -C $(BUILD)/deb/alicorn-$(VERSION)
+	cd $(BUILD)/deb/alicorn-$(VERSION) && dpkg-buildpackage -us -uc -b
+	@rm -rf $(BUILD)/deb/alicorn-$(VERSION) && ls $(BUILD)/deb/*.deb
 
 # The settings in alicorn.conf(5), from settings.def: what stands between two comments.
 manual: $(BUILD)/settings
@@ -271,5 +283,5 @@ format:
 clean:
 	rm -rf build build-*
 
-.PHONY: all run manual test test-files check-unit check-e2e check-threads fuzz fuzzers bench deps install uninstall format clean
+.PHONY: all run manual test test-files check-unit check-e2e check-threads fuzz fuzzers bench deps install uninstall deb format clean
 .DELETE_ON_ERROR:

@@ -27,23 +27,24 @@ program_folder(void)
 	return folder;
 }
 
-/* Debian's package of a binding, behind "alicorn-". */
+/* Debian's package of a binding. */
 static const char *
 package_of(const char *binding)
 {
 	static const struct {
 		const char *binding, *package;
 	} packages[] = {
-		{ "python", "python3" },
-		{ "php", "php8.2" },
-		{ "lua", "lua5.4" },
+		{ "python", "alicorn-python3" },
+		{ "php", "alicorn-php8.2" },
+		{ "lua", "alicorn-lua5.4" },
+		{ "luajit", "alicorn-luajit" },
 	};
 
 	for (size_t i = 0; i < sizeof(packages) / sizeof(packages[0]); i++) {
 		if (strcmp(packages[i].binding, binding) == 0)
 			return packages[i].package;
 	}
-	return binding;
+	return "alicorn";
 }
 
 static const char *
@@ -59,7 +60,7 @@ find_binding(const char *name, char *path, size_t room)
 	}
 	snprintf(error, sizeof(error),
 		"the binding %s.so is neither in %.100s nor in its ../lib/alicorn: "
-		"apt-get install alicorn-%s, or, for one that was built, make deps "
+		"apt-get install %s, or, for one that was built, make deps "
 		"and make again",
 		name, folder, package_of(name));
 	return error;

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from conftest import ALICORN, AS_USER, SANITIZED, environment
+from conftest import ALICORN, AS_USER, SANITIZED, TOP, environment
 
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all"]
 
@@ -136,3 +136,10 @@ def test_root_without_a_user(said):
 
 def test_a_user_that_is_not_there(said):
     one(said("--user", "nobdy", "app:app", status=1, user=[]), 'user: "nobdy"', "adduser --system")
+
+
+def test_the_packages_exist():
+    """Those that the message names are those of debian/control."""
+    control = (TOP / "debian/control").read_text()
+    for package in "alicorn-python3", "alicorn-php8.2", "alicorn-lua5.4", "alicorn-luajit":
+        assert f"\nPackage: {package}\n" in control
