@@ -162,6 +162,12 @@ $(FUZZERS): $(BUILD)/fuzz/%: tests/fuzz/entry.c $(BUILD)/tests/fuzz/%.o \
 	$(Q)$(CC) -I. $(CFLAGS) $(OWN_CFLAGS) -fsanitize=fuzzer -DFUZZ=fuzz_$* \
 		$(LDFLAGS) -o $@ $^ $(CONFIG_LIBS) $(LLHTTP_LIBS) $(LDLIBS)
 
+$(BUILD)/bench-routes: $(BUILD)/tests/bench/routes.o $(call objects,gateway/routes \
+		gateway/config) $(PROTOCOLS) $(LLHTTP_OBJECTS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(OWN_CFLAGS) $(LDFLAGS) $(OWN_LDFLAGS) -o $@ $^ \
+		$(CONFIG_LIBS) $(LLHTTP_LIBS) $(LDLIBS)
+
 $(BUILD)/settings: $(BUILD)/docs/settings.o $(call objects,gateway/config) \
 		$(PROTOCOLS) $(LLHTTP_OBJECTS)
 	$(call say,LINK,$@)
@@ -219,7 +225,7 @@ fuzzers: $(FUZZERS)
 
 bench:
 	$(DEPS) build languages bench
-	$(AGAIN) all $(TEST_FILES)
+	$(AGAIN) all $(TEST_FILES) $(BUILD)/bench-routes
 	@ALICORN=$(BUILD)/alicorn tests/bench/bench $(if $(BENCH),--$(BENCH)) $(BENCH_FLAGS)
 
 deps:
