@@ -25,6 +25,7 @@ struct cgi_source {
 	const char *server_name, *server_port;
 	const char *remote_addr, *remote_port; /* "" for unix sockets */
 	const char *software;
+	struct slice request_id; /* NUL-terminated; empty: it has none */
 	/* The part of the path that names the application; head->path goes on behind
 	 * it. NULL is none. */
 	const char *script_name;
@@ -45,7 +46,7 @@ struct cgi_var {
 	uint32_t id;
 };
 
-enum { CGI_VAR_IDS = 128, CGI_OWN_VARS = 28 };
+enum { CGI_VAR_IDS = 128, CGI_OWN_VARS = 29 };
 
 /*
  * Fills vars, which has room for CGI_OWN_VARS and one for each field of the head. Each

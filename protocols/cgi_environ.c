@@ -219,6 +219,8 @@ add_own(struct maker *m, const struct cgi_source *source)
 	add_text(m, OWN_GATEWAY_INTERFACE, "CGI/1.1");
 	add_text(m, OWN_REMOTE_ADDR, source->remote_addr);
 	add_text(m, OWN_REMOTE_PORT, source->remote_port);
+	if (source->request_id.len > 0)
+		add(m, OWN_REQUEST_ID, source->request_id.ptr, source->request_id.len);
 	if (strcmp(source->scheme, "https") == 0)
 		add_text(m, OWN_HTTPS, "on");
 	add_host(m);

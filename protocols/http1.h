@@ -161,6 +161,7 @@ struct http1_reply {
 	bool cgi; /* a head of RFC 3875 section 6: the connection is not HTTP's */
 	struct slice server; /* empty: no Server field */
 	struct slice date; /* RFC 9110 section 5.6.7 */
+	struct http1_field more; /* of the gateway's own; without a name: none */
 };
 
 /* The head as it goes out. Content-Length, Transfer-Encoding, Connection, Date and

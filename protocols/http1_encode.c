@@ -189,7 +189,7 @@ http1_encode_head(struct buffer *out, const struct http1_response *r,
 	const struct http1_reply *reply)
 {
 	size_t room = FIXED_ROOM + r->reason.len + reply->server.len + reply->date.len +
-		r->fields.len;
+		reply->more.name.len + reply->more.value.len + r->fields.len;
 	char *text = buffer_reserve(out, room);
 
 	if (text == NULL)
@@ -203,6 +203,8 @@ http1_encode_head(struct buffer *out, const struct http1_response *r,
 	if (!reply->cgi)
 		put(&pen, connection_line(reply));
 	put_framing(&pen, reply);
+	if (reply->more.name.len > 0)
+		put_field(&pen, reply->more.name, reply->more.value);
 	put(&pen, buffer_slice(&r->fields));
 	put(&pen, SLICE("\r\n"));
 	out->len += (size_t)(pen.at - text);

@@ -51,6 +51,7 @@ slots_take(struct slots *s)
 		slot->handed_off = 0;
 		slot->queue_wait_ms = 0;
 		slot->request[0] = '\0';
+		slot->request_id[0] = '\0';
 		slot->idle = 0;
 		slot->app = 0;
 		slot->generation = 0;

@@ -14,7 +14,7 @@
 #include "gateway/common/slow.h"
 #include "gateway/common/tally.h"
 
-enum { SLOT_LINE = 64, SLOT_REQUEST = 192 };
+enum { SLOT_LINE = 64, SLOT_REQUEST = 192, REQUEST_ID_MAX = 128 };
 
 enum slot_state { SLOT_FREE, SLOT_BOOTING, SLOT_READY, SLOT_SERVING, SLOT_DRAINING };
 
@@ -58,6 +58,8 @@ struct slot {
 
 	/* "GET /path", cut, NUL-terminated. Only for the log: may be torn. */
 	char request[SLOT_REQUEST];
+	/* The request's id, "" when it has none; as above. */
+	char request_id[REQUEST_ID_MAX + 1];
 
 	/* Of requests that have ended. When its worker has, the arbiter adds it all to
 	 * the row of the application, so that nothing is lost. */

@@ -144,6 +144,21 @@ write_escaped(char *out, size_t size, struct slice text)
 	return n;
 }
 
+/* Not the line's own prefix, which syslog has in another form. */
+static size_t
+write_message(char *out, size_t room, const struct log_message *m)
+{
+	const struct slice parts[] = { m->about.pool, m->about.id, m->about.request };
+	size_t n = 0;
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		if (parts[i].len > 0) {
+			n += write_escaped(out + n, room - n, parts[i]);
+			n += write_escaped(out + n, room - n, SLICE(": "));
+		}
+	return n + write_escaped(out + n, room - n, m->text);
+}
+
 size_t
 log_format_text(char *out, size_t room, const struct log_message *m)
 {
@@ -151,7 +166,7 @@ log_format_text(char *out, size_t room, const struct log_message *m)
 		m->pid, m->level_name);
 	size_t prefix = n > 0 && (size_t)n < room ? (size_t)n : 0;
 
-	return prefix + write_escaped(out + prefix, room - prefix, m->text);
+	return prefix + write_message(out + prefix, room - prefix, m);
 }
 
 void
@@ -230,7 +245,7 @@ write_plainly(const struct log_message *m)
 	bool taken = write_line(fd, line, n);
 	if (mirror != -1 && m->level <= LOG_LEVEL_WARNING)
 		write_line(mirror, line, n);
-	n = write_escaped(line, sizeof(line), m->text);
+	n = write_message(line, sizeof(line), m);
 	syslog_send(SYSLOG_ERROR_LOG, levels[m->level].severity, slice_of(line, n));
 	note_loss(taken);
 	logger_unlock();
@@ -250,8 +265,9 @@ write_to_routes(const struct log_message *m)
 	}
 }
 
-void
-log_vline(enum log_level level, const char *format, va_list args)
+static void __attribute__((format(printf, 3, 0)))
+write_about(enum log_level level, const struct log_about *about, const char *format,
+	va_list args)
 {
 	char text[LOG_LINE], when[64];
 	int saved = errno; /* also for %m, and so that the caller can go on with it */
@@ -264,6 +280,7 @@ log_vline(enum log_level level, const char *format, va_list args)
 		.level_name = levels[level].name,
 		.when = stamp(when, sizeof(when)),
 		.pid = (int)getpid(),
+		.about = *about,
 		.text = slice_str(text),
 	};
 	if (n_routes > 0)
@@ -271,6 +288,25 @@ log_vline(enum log_level level, const char *format, va_list args)
 	else
 		write_plainly(&m);
 	errno = saved;
+}
+
+void
+log_about(
+	enum log_level level, const struct log_about *about, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	write_about(level, about, format, args);
+	va_end(args);
+}
+
+void
+log_vline(enum log_level level, const char *format, va_list args)
+{
+	const struct log_about nothing = { 0 };
+
+	write_about(level, &nothing, format, args);
 }
 
 void

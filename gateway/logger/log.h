@@ -1,6 +1,7 @@
 /*
  * Lines for the log. One line per event, written whole:
  *   [2026-11-21 09:30:00 +0000] [pid] [INFO] text
+ *   [2026-11-21 09:30:00 +0000] [pid] [INFO] pool: id: GET /path: text
  * Control bytes are escaped, so that no peer writes to a terminal. A message says what
  * was attempted, on what, and why it failed. An error is logged once, where it is
  * handled.
@@ -57,13 +58,25 @@ void log_sink_use(unsigned sink, int to);
  * was not given is none: nothing happens. */
 void log_put(unsigned sink, enum log_level level, struct slice line);
 
+/* What a message is about; in text it stands before it, each part with a colon. What
+ * is empty is left out. */
+struct log_about {
+	struct slice pool; /* the application's name */
+	struct slice id; /* of the request */
+	struct slice request; /* "GET /path", as its client wrote it */
+};
+
+void log_about(enum log_level level, const struct log_about *about, const char *format,
+	...) __attribute__((format(printf, 3, 4)));
+
 /* What a message is made of, for those that write it in another form. */
 struct log_message {
 	enum log_level level;
 	const char *level_name; /* "INFO" */
 	struct slice when; /* "2026-11-21 09:30:00 +0000" */
 	int pid;
-	struct slice text; /* not escaped */
+	struct log_about about; /* not escaped, as the text */
+	struct slice text;
 };
 
 /* Writes the line without its LF into so much room; returns its length. */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "protocols/buffer.h"
 #include "protocols/http1.h"
@@ -167,19 +168,40 @@ error_page(unsigned status)
 }
 
 size_t
-error_page_cgi(const struct error_page *page, bool is_head,
-	struct iovec pieces[ERROR_PAGE_PIECES])
+error_page_pieces(const struct error_page *page, bool cgi, bool is_head,
+	struct http1_field more, struct iovec pieces[ERROR_PAGE_PIECES])
 {
-	const size_t version = sizeof(VERSION) - 1, last = sizeof(LAST_LINES) - 1;
-	struct slice parts[] = {
-		SLICE("Status: "),
+	const size_t version = cgi ? sizeof(VERSION) - 1 : 0;
+	const size_t last = cgi ? sizeof(LAST_LINES) - 1 : 2;
+	const bool has_more = more.name.len > 0;
+	struct slice parts[ERROR_PAGE_PIECES] = {
+		cgi ? SLICE("Status: ") : SLICE(""),
 		slice_of(page->text + version, page->head_len - version - last),
-		SLICE("\r\n"),
+		more.name,
+		has_more ? SLICE(": ") : SLICE(""),
+		more.value,
+		has_more ? SLICE("\r\n\r\n") : SLICE("\r\n"),
 		slice_of(page->text + page->head_len, page->len - page->head_len),
 	};
-	size_t n = is_head ? 3 : ERROR_PAGE_PIECES;
+	size_t n = 0;
 
-	for (size_t i = 0; i < n; i++)
-		pieces[i] = (struct iovec){ (char *)parts[i].ptr, parts[i].len };
+	parts[ERROR_PAGE_PIECES - 1].len *= !is_head;
+	for (size_t i = 0; i < ERROR_PAGE_PIECES; i++)
+		if (parts[i].len > 0)
+			pieces[n++] =
+				(struct iovec){ (char *)parts[i].ptr, parts[i].len };
 	return n;
+}
+
+void
+error_page_send(
+	int fd, const struct error_page *page, bool is_head, struct http1_field more)
+{
+	struct iovec pieces[ERROR_PAGE_PIECES];
+	struct msghdr message = {
+		.msg_iov = pieces,
+		.msg_iovlen = error_page_pieces(page, false, is_head, more, pieces),
+	};
+
+	(void)sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 }

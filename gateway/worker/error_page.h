@@ -12,6 +12,7 @@
 #include <sys/uio.h>
 
 #include "gateway/config/settings.h"
+#include "protocols/http1.h"
 
 struct error_page {
 	unsigned status;
@@ -25,12 +26,16 @@ struct error_page {
 /* Reads the files of error_pages. NULL, or what is wrong. */
 const char *error_pages_load(const struct app_settings *settings);
 
-enum { ERROR_PAGE_PIECES = 4 };
+enum { ERROR_PAGE_PIECES = 7 };
 
-/* The page as CGI has it, which says nothing of the connection; returns the number of
- * pieces. A signal handler may call it. */
-size_t error_page_cgi(const struct error_page *page, bool is_head,
-	struct iovec pieces[ERROR_PAGE_PIECES]);
+/* The page with one field more, unless that has no name; returns the number of pieces.
+ * As CGI has it, it says nothing of the connection. A signal handler may call it. */
+size_t error_page_pieces(const struct error_page *page, bool cgi, bool is_head,
+	struct http1_field more, struct iovec pieces[ERROR_PAGE_PIECES]);
+
+/* Sends it, as far as the socket takes it. A signal handler may call it. */
+void error_page_send(
+	int fd, const struct error_page *page, bool is_head, struct http1_field more);
 
 /* Of a status from 400 to 599; lives as long as the process. A signal handler may send
  * one that was asked for before. */

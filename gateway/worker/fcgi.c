@@ -6,6 +6,7 @@
 
 #include "gateway/logger/log.h"
 #include "gateway/worker/request.h"
+#include "gateway/worker/request_id.h"
 #include "gateway/worker/self.h"
 #include "protocols/cgi_request.h"
 #include "protocols/fastcgi_responder.h"
@@ -296,13 +297,10 @@ fcgi_send(struct conn *c, const struct iovec *pieces, size_t n, bool ends)
 }
 
 enum output_result
-fcgi_send_page(struct conn *c, const struct error_page *page)
+fcgi_send_page(struct conn *c, const struct iovec *pieces, size_t n)
 {
-	struct iovec pieces[ERROR_PAGE_PIECES];
-
 	if (!fastcgi_responder_is_asked(c->fcgi))
 		return OUTPUT_EMPTY;
-	size_t n = error_page_cgi(page, c->req->is_head, pieces);
 	return fcgi_send(c, pieces, n, true);
 }
 
@@ -315,7 +313,8 @@ fcgi_last_words(const struct conn *c, const struct error_page *page)
 
 	if (!fastcgi_responder_is_asked(c->fcgi))
 		return;
-	size_t n = error_page_cgi(page, c->req->is_head, pieces);
+	size_t n = error_page_pieces(
+		page, true, c->req->is_head, request_id_field(c->req), pieces);
 	fastcgi_cutter_init(&cutter, fcgi_id(c), pieces, n, true);
 	while ((message.msg_iovlen = fastcgi_cut(&cutter, record)) > 0)
 		(void)sendmsg(c->watch.fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);

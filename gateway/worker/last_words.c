@@ -12,6 +12,7 @@
 #include "gateway/worker/fcgi.h"
 #include "gateway/worker/lock.h"
 #include "gateway/worker/request.h"
+#include "gateway/worker/request_id.h"
 #include "gateway/worker/self.h"
 #include "gateway/worker/worker.h"
 
@@ -66,8 +67,7 @@ answer(const struct conn *c, const struct error_page *a)
 	if (c->fcgi != NULL)
 		fcgi_last_words(c, a);
 	else
-		send(c->watch.fd, a->text, req->is_head ? a->head_len : a->len,
-			MSG_DONTWAIT | MSG_NOSIGNAL);
+		error_page_send(c->watch.fd, a, req->is_head, request_id_field(req));
 	response_is_error(req, a);
 }
 

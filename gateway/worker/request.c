@@ -11,6 +11,7 @@
 
 #include "gateway/logger/log.h"
 #include "gateway/worker/detached.h"
+#include "gateway/worker/request_id.h"
 #include "gateway/worker/self.h"
 #include "gateway/worker/spool.h"
 #include "protocols/cgi_request.h"
@@ -43,7 +44,9 @@ make(void)
 		return NULL;
 	buffer_init(&req->input, 0);
 	body_init(&req->body);
-	req->head.fields = calloc(self.limits.fields, sizeof(*req->head.fields));
+	/* One more for the id. */
+	req->head.fields =
+		calloc(self.limits.fields + 1, sizeof(*req->head.fields));
 	if (req->head.fields == NULL ||
 		buffer_reserve(&req->input, INPUT_FIRST) == NULL) {
 		buffer_release(&req->input);
@@ -109,6 +112,7 @@ request_reset(struct al_request *req)
 	req->head_len = req->params_len = 0;
 	req->told = NULL;
 	buffer_reset(&req->gathered);
+	req->id_len = 0;
 	req->vars = NULL;
 	req->has_body = req->is_head = req->is_https = req->has_next = false;
 	stay_here(req);
@@ -116,6 +120,7 @@ request_reset(struct al_request *req)
 	req->client.any.sa_family = AF_UNSPEC;
 	req->body_length = 0;
 	req->started = req->begun = req->complete = false;
+	req->names_id = false;
 	req->too_long = req->waiting = false;
 	req->in_handle = req->finished = req->told_answered = false;
 	req->pending = NULL;
@@ -249,6 +254,7 @@ make_environ(struct al_request *req)
 		.server_port = address->port,
 		.software = al_version(),
 		.script_name = req->script_name,
+		.request_id = request_id(req),
 		.underscores = true, /* trust_request has judged them */
 	};
 
@@ -355,6 +361,7 @@ void
 al_log(struct al_request *req, enum al_level level, const char *format, ...)
 {
 	char line[SLOT_REQUEST], text[8192];
+	struct log_about about = { .pool = slice_str(self.settings->name) };
 	va_list args;
 
 	if (!log_enabled((enum log_level)level))
@@ -362,10 +369,10 @@ al_log(struct al_request *req, enum al_level level, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	if (req == NULL) {
-		log_line((enum log_level)level, "%s: %s", self.settings->name, text);
-		return;
+	if (req != NULL) {
+		request_line(req, line, sizeof(line));
+		about.id = request_id(req);
+		about.request = slice_str(line);
 	}
-	request_line(req, line, sizeof(line));
-	log_line((enum log_level)level, "%s: %s: %s", self.settings->name, line, text);
+	log_about((enum log_level)level, &about, "%s", text);
 }

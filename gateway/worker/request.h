@@ -49,6 +49,9 @@ struct al_request {
 	char client_addr[INET6_ADDRSTRLEN]; /* as text, when it was asked for */
 	char client_port[PORT_TEXT];
 
+	char id[REQUEST_ID_MAX + 1]; /* see request_id() */
+	unsigned char id_len; /* 0: nobody has asked for it yet */
+
 	struct al_var *vars; /* the environ; NULL until it is asked for */
 	size_t n_vars;
 
@@ -60,6 +63,7 @@ struct al_request {
 	uint64_t body_length; /* bytes of the body that the application has written */
 	uint64_t sent_before; /* bytes the connection had sent before this response */
 	bool started; /* al_start was called */
+	bool names_id; /* its fields have the request's id, or another one */
 	bool begun; /* the head has gone to the output */
 	bool complete; /* the end of the body too */
 	bool too_long; /* more than Content-Length was written, and logged */

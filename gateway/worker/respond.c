@@ -14,6 +14,7 @@
 #include "gateway/worker/queue.h"
 #include "gateway/worker/relief.h"
 #include "gateway/worker/request.h"
+#include "gateway/worker/request_id.h"
 #include "gateway/worker/routing.h"
 #include "gateway/worker/threads.h"
 
@@ -26,6 +27,7 @@ enter_slot(const struct conn *c)
 	struct slot *slot = self.slot;
 
 	request_line(c->req, slot->request, sizeof(slot->request));
+	memcpy(slot->request_id, c->req->id, (size_t)c->req->id_len + 1);
 	/* What the arbiter would answer is HTTP. */
 	atomic_store_explicit(&slot->client, c->fcgi == NULL ? c->watch.fd : -1,
 		memory_order_relaxed);
@@ -116,6 +118,7 @@ call(struct conn *c)
 
 	req->sent_before = c->output.sent;
 	req->in_handle = true;
+	request_id_give(req);
 	count_request();
 	begin_call(c);
 	app_hook(req->app, AL_PRE_REQUEST, req);

@@ -15,6 +15,7 @@
 #include "gateway/logger/log.h"
 #include "gateway/worker/fcgi.h"
 #include "gateway/worker/lock.h"
+#include "gateway/worker/request_id.h"
 #include "gateway/worker/routing.h"
 #include "gateway/worker/threads.h"
 #include "protocols/http.h"
@@ -63,6 +64,8 @@ begin(struct al_request *req, int64_t length)
 		.server = cgi ? SLICE("") : self.server,
 		.date = cgi ? SLICE("") : date(),
 	};
+	if (!req->names_id)
+		reply->more = request_id_field(req);
 	if (length >= 0 && status != 204) {
 		reply->framing = HTTP1_LENGTH;
 		reply->length = (uint64_t)length;
@@ -230,16 +233,19 @@ check_open(const struct al_request *req)
 
 /* False: one of them is not what a response may have. */
 static bool
-describe(struct http1_response *r, const char *status, const struct al_header *headers,
+describe(struct al_request *req, const char *status, const struct al_header *headers,
 	size_t n)
 {
+	struct http1_response *r = &req->response;
 	int bad = http1_response_status(r, slice_str(status));
 
+	req->names_id = false;
 	for (size_t i = 0; i < n && bad == 0; i++) {
 		const struct al_header *h = &headers[i];
-		bad = http1_response_field(r,
-			slice_of(h->name,
-				h->name_len != 0 ? h->name_len : strlen(h->name)),
+		struct slice name = slice_of(
+			h->name, h->name_len != 0 ? h->name_len : strlen(h->name));
+		req->names_id |= slice_caseeq(name, request_id_name());
+		bad = http1_response_field(r, name,
 			slice_of(h->value,
 				h->value_len != 0 ? h->value_len : strlen(h->value)));
 	}
@@ -260,7 +266,7 @@ al_start(struct al_request *req, const char *status, const struct al_header *hea
 	errno = ENOMEM;
 	if (status == NULL)
 		return -1;
-	req->started = describe(&req->response, status, headers, n);
+	req->started = describe(req, status, headers, n);
 	req->body_length = 0;
 	buffer_reset(&req->gathered);
 	if (req->started)
@@ -419,10 +425,7 @@ response_error(struct al_request *req, unsigned status)
 {
 	struct conn *c = req->conn;
 	const struct error_page *page = error_page(status);
-	struct iovec piece = {
-		.iov_base = (void *)page->text,
-		.iov_len = req->is_head ? page->head_len : page->len,
-	};
+	struct iovec pieces[ERROR_PAGE_PIECES];
 
 	c->keep_alive = false;
 	c->linger = true;
@@ -434,9 +437,11 @@ response_error(struct al_request *req, unsigned status)
 		return;
 	}
 	response_is_error(req, page);
+	size_t n = error_page_pieces(
+		page, c->fcgi != NULL, req->is_head, request_id_field(req), pieces);
 	enum output_result result = c->fcgi != NULL
-		? fcgi_send_page(c, page)
-		: output_send(&c->output, c->watch.fd, &piece, 1);
+		? fcgi_send_page(c, pieces, n)
+		: output_send(&c->output, c->watch.fd, pieces, n);
 	c->broken |= result == OUTPUT_BROKEN;
 	note_sent(c);
 }

@@ -15,6 +15,7 @@
 #include "gateway/worker/queue.h"
 #include "gateway/worker/recycle.h"
 #include "gateway/worker/request.h"
+#include "gateway/worker/request_id.h"
 
 enum { LOOK_MS = 1000 };
 
@@ -124,9 +125,8 @@ answer_for(struct conn *c)
 	int nothing;
 
 	if (!c->req->begun)
-		send(c->watch.fd, page->text,
-			c->req->is_head ? page->head_len : page->len,
-			MSG_DONTWAIT | MSG_NOSIGNAL);
+		error_page_send(c->watch.fd, page, c->req->is_head,
+			request_id_field(c->req));
 	if (!c->req->begun || c->req->reply.framing != HTTP1_NO_BODY) {
 		shutdown(c->watch.fd, SHUT_WR);
 		return;

@@ -28,6 +28,7 @@
 #include "gateway/worker/messages.h"
 #include "gateway/worker/output.h"
 #include "gateway/worker/recycle.h"
+#include "gateway/worker/request_id.h"
 #include "gateway/worker/relief.h"
 #include "gateway/worker/routing.h"
 #include "gateway/worker/spool.h"
@@ -297,6 +298,7 @@ open_logs(const struct heritage *h)
 {
 	const char *error = access_log_open(h);
 
+	request_id_open(h->app);
 	capture_output();
 	if (h->app->capture_output)
 		setvbuf(stdout, NULL, _IOLBF, 0);

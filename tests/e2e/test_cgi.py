@@ -68,6 +68,7 @@ def test_meta_variables(cgi, tmp_path):
     assert remote_port.isdigit()
     assert env.pop("SERVER_SOFTWARE").startswith("alicorn/")
     assert env.pop("PATH") == os.environ["PATH"]
+    assert env.pop("REQUEST_ID") == env.pop("HTTP_X_REQUEST_ID")
     env.pop("PWD", None)  # the shell's own
     env.pop("SHLVL", None)
     env.pop("_", None)

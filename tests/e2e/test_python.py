@@ -175,6 +175,7 @@ def test_headers_of_one_request_never_reach_another(s):
             sent = {("" if name == "Content-Type" else "HTTP_") + name.upper().replace("-", "_"):
                     value for name, value in fields}
             sent["HTTP_HOST"] = "test"
+            sent["HTTP_X_REQUEST_ID"] = env["REQUEST_ID"]
             if body:
                 sent["CONTENT_LENGTH"] = "1"
             assert {k: v for k, v in env.items() if k.startswith(("HTTP_", "CONTENT_"))} == sent

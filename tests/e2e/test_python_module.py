@@ -24,8 +24,8 @@ def test_log(server):
     s = python(server)
     assert s.get("/log").text == "logged"
     s.wait_log(r"\[ERROR\] shop: of no request")
-    for line in (r"\[WARNING\] shop: GET /log: first line", r"\[WARNING\] .*: second \u2713",
-                 r"\[ERROR\] shop: GET /log: by number"):
+    for line in (r"\[WARNING\] shop: [-0-9a-f]{36}: GET /log: first line", r"\[WARNING\] .*: second \u2713",
+                 r"\[ERROR\] shop: [-0-9a-f]{36}: GET /log: by number"):
         assert re.search(line, s.log()), line
     assert "hardly a line" not in s.log()
 

@@ -1,0 +1,172 @@
+#include "gateway/worker/request_id.h"
+
+#include <pthread.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/random.h>
+#include <time.h>
+
+enum {
+	UUID_BYTES = 36,
+	RANDOM_IDS = 64, /* whose randomness is asked for at once */
+	FRACTIONS = 4096, /* of a millisecond, that are told apart */
+	MILLION = 1000000,
+};
+
+/* Not ids at all in their fields. */
+static const char none[] = "none";
+
+static struct slice name;
+
+/* ---- Our own ---- */
+
+static uint64_t randoms[RANDOM_IDS];
+static size_t n_randoms; /* that have not been used */
+
+/* A child would go on with the same ones. */
+static void
+forget_randoms(void)
+{
+	n_randoms = 0;
+}
+
+/* Where the kernel has none to give, which it has from the boot on, the clock must do:
+ * ids then differ as well as times and processes do. */
+static uint64_t
+next_random(uint64_t clock)
+{
+	if (n_randoms == 0 &&
+		getrandom(randoms, sizeof(randoms), GRND_NONBLOCK) != sizeof(randoms))
+		return clock * UINT64_C(0x9e3779b97f4a7c15) ^ (uintptr_t)&clock;
+	if (n_randoms == 0)
+		n_randoms = RANDOM_IDS;
+	return randoms[--n_randoms];
+}
+
+/* Two digits of each byte; the groups of a UUID are parted by '-'. */
+static void
+write_uuid(char *out, uint64_t high, uint64_t low)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (int i = 0; i < 32; i++) {
+		uint64_t half = i < 16 ? high : low;
+		*out++ = digits[half >> (60 - i % 16 * 4) & 15];
+		if (i == 7 || i == 11 || i == 15 || i == 19)
+			*out++ = '-';
+	}
+	*out = '\0';
+}
+
+/* Milliseconds in 48 bits, the version, a fraction of a millisecond in 12 bits; the
+ * variant, then chance (RFC 9562 sections 5.7 and 6.2, method 3). */
+static size_t
+make_id(char *out)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	uint64_t ns = (uint64_t)now.tv_nsec;
+	uint64_t ms = (uint64_t)now.tv_sec * 1000 + ns / MILLION;
+	uint64_t fraction = ns % MILLION * FRACTIONS / MILLION;
+	uint64_t chance = next_random((uint64_t)now.tv_sec << 32 ^ ns);
+	write_uuid(out, ms << 16 | UINT64_C(7) << 12 | fraction,
+		UINT64_C(2) << 62 | chance >> 2);
+	return UUID_BYTES;
+}
+
+/* ---- That of a proxy ---- */
+
+static bool
+is_good(struct slice id)
+{
+	static const char more[] = "._:/+=@-";
+
+	for (size_t i = 0; i < id.len; i++) {
+		char c = id.ptr[i], letter = (char)(c | 0x20);
+		if (!(c >= '0' && c <= '9') && !(letter >= 'a' && letter <= 'z') &&
+			memchr(more, c, sizeof(more) - 1) == NULL)
+			return false;
+	}
+	return id.len > 0 && id.len <= REQUEST_ID_MAX;
+}
+
+/* The place of the field from the one given on; n_fields: there is none. */
+static size_t
+find_field(const struct http1_head *head, size_t from)
+{
+	while (from < head->n_fields && !slice_caseeq(head->fields[from].name, name))
+		from++;
+	return from;
+}
+
+/* Of a head that could not be read nothing is known. */
+static struct slice
+told_id(const struct al_request *req)
+{
+	size_t at = 0;
+
+	if (!req->conn->trusted || req->head_len == 0)
+		return (struct slice){ 0 };
+	at = find_field(&req->head, 0);
+	return at < req->head.n_fields ? req->head.fields[at].value
+				       : (struct slice){ 0 };
+}
+
+/* ---- To be asked ---- */
+
+void
+request_id_open(const struct app_settings *settings)
+{
+	name = slice_str(settings->request_id_header);
+	if (strcasecmp(settings->request_id_header, none) == 0)
+		name.len = 0;
+	pthread_atfork(NULL, NULL, forget_randoms);
+}
+
+struct slice
+request_id_name(void)
+{
+	return name;
+}
+
+struct slice
+request_id(struct al_request *req)
+{
+	if (req->id_len == 0 && name.len > 0) {
+		struct slice told = told_id(req);
+		if (is_good(told)) {
+			memcpy(req->id, told.ptr, told.len);
+			req->id[told.len] = '\0';
+			req->id_len = (unsigned char)told.len;
+		} else {
+			req->id_len = (unsigned char)make_id(req->id);
+		}
+	}
+	return slice_of(req->id, req->id_len);
+}
+
+/* There is room for one field more than a client may send. */
+void
+request_id_give(struct al_request *req)
+{
+	struct http1_head *head = &req->head;
+	struct slice id = request_id(req);
+
+	if (id.len == 0)
+		return;
+	size_t at = find_field(head, 0), kept = at + 1;
+	if (at == head->n_fields)
+		head->fields[head->n_fields++].name = name;
+	head->fields[at].value = id;
+	for (size_t i = kept; i < head->n_fields; i++)
+		if (!slice_caseeq(head->fields[i].name, name))
+			head->fields[kept++] = head->fields[i];
+	head->n_fields = kept;
+}
+
+struct http1_field
+request_id_field(struct al_request *req)
+{
+	return (struct http1_field){ .name = name, .value = request_id(req) };
+}
