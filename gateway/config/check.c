@@ -12,6 +12,7 @@
 #include "protocols/access_format.h"
 #include "protocols/http1_guard.h"
 #include "protocols/syslog.h"
+#include "protocols/statsd.h"
 
 /* How the source of a value calls the setting. */
 static const char *
@@ -330,6 +331,50 @@ check_apps(struct load *l, size_t first)
 		return;
 	for (size_t i = first; i < c->n_apps; i++) {
 		check_name(l, &c->apps[i]);
+/* ---- Folders ---- */
+
+/* A folder that is gone is told with its line, not by each process that needs it. */
+static void
+check_folders(struct load *l, const struct app_settings *app)
+{
+	static const enum app_setting rows[] = { APP_chdir, APP_root, APP_venv };
+	struct stat st;
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		const struct setting *row = &app_table[rows[i]];
+		const struct origin *origin = &app->origins[rows[i]];
+		const setting_str *path =
+			(const void *)((const char *)app + row->offset);
+		if (*path == NULL)
+			continue;
+		bool found = stat(*path, &st) == 0;
+		if (!found || !S_ISDIR(st.st_mode))
+			load_fault(l, origin, "%s: %s: %s", label(l, row, origin),
+				*path, found ? "not a folder" : strerror(errno));
+	}
+}
+
+/* ---- All of it ---- */
+
+/* What applications and fronts have in common. */
+static void
+check_pool(struct load *l, struct app_settings *app)
+{
+	struct section section = app_section(app, &l->config->memory);
+	struct statsd_address statsd;
+
+	check_text(l, section, APP_access_log_format,
+		access_format_check(app->access_log_format));
+	if (app->statsd_host != NULL)
+		check_text(l, section, APP_statsd_host,
+			statsd_parse(&statsd, app->statsd_host));
+	check_text(l, section, APP_request_id_header,
+		check_field_name(app->request_id_header));
+	check_addresses(l, app);
+	check_identity(l, app);
+	check_workers(l, app);
+}
+
 		check_unique(l, &c->apps[i]);
 	}
 }

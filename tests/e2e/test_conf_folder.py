@@ -239,7 +239,6 @@ def test_broken_file_with_its_line(site, alicorn):
 
 @pytest.mark.parametrize("option,sentence", [
     ("--keyfile=x", "--keyfile: TLS is not built in yet; put a TLS proxy in front"),
-    ("--statsd-host=x", "--statsd-host: metrics are not built in yet"),
     ("--paste=x", "--paste: ini files are not read"),
     ("--worker-tmp-dir=/dev/shm", "--worker-tmp-dir: has no meaning here"),
 ])

@@ -30,6 +30,7 @@ static const struct {
 	{ "target", "c.d:e" },
 	{ "bind", "unix:/run/x" },
 	{ "syslog_addr", "udp://localhost:1" },
+	{ "statsd_host", "unix:///run/statsd" },
 	{ "on_message", "c:/x.so:f" },
 	{ "control_users", "daemon" },
 	{ "access_log_format", "%(h)s" },
