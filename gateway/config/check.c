@@ -5,14 +5,15 @@
 #include <inttypes.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "gateway/config/sources.h"
 #include "gateway/config/text.h"
 #include "protocols/access_format.h"
 #include "protocols/http1_guard.h"
-#include "protocols/syslog.h"
 #include "protocols/statsd.h"
+#include "protocols/syslog.h"
 
 /* How the source of a value calls the setting. */
 static const char *
@@ -168,7 +169,7 @@ check_addresses(struct load *l, struct app_settings *app)
 	const struct origin *origin = &app->origins[APP_bind];
 	size_t n = app->bind.n;
 
-	if (n == 0)
+	if (n == 0 && !l->is_routed)
 		load_fault(l, origin, "bind: application %s has no address", app->name);
 	app->addresses = arena_alloc(memory, (n + 1) * sizeof *app->addresses);
 	if (app->addresses == NULL ||
@@ -206,8 +207,34 @@ listens_on(const struct app_settings *app, size_t n, const struct address *addre
 	return false;
 }
 
+/* An application, or what accepts for several. */
+static const char *
+owner(struct load *l, const struct app_settings *app)
+{
+	bool front = strcmp(app->what.binding, "front") == 0;
+
+	if (front && app->name == NULL)
+		return "a listener";
+	return text_format(&l->config->memory, "%s %s",
+		front ? "listener" : "application", app->name);
+}
+
 static void
-check_unique(struct load *l, const struct app_settings *app)
+check_other(struct load *l, const struct app_settings *app, size_t i,
+	const struct app_settings *other)
+{
+	const struct origin *origin = &app->origins[APP_bind];
+
+	if (listens_on(other, other->bind.n, &app->addresses[i]))
+		load_fault(l, origin, "%s: %s is the address of %s and of %s",
+			label(l, &app_table[APP_bind], origin), app->addresses[i].text,
+			owner(l, other), owner(l, app));
+}
+
+/* Against those that come before: the listeners of a file do after its applications. */
+static void
+check_unique(struct load *l, const struct app_settings *app, size_t n_apps,
+	size_t n_listeners)
 {
 	const struct origin *origin = &app->origins[APP_bind];
 	const char *name = label(l, &app_table[APP_bind], origin);
@@ -217,13 +244,10 @@ check_unique(struct load *l, const struct app_settings *app)
 		if (listens_on(app, i, address))
 			load_fault(l, origin, "%s: %s is given twice", name,
 				address->text);
-		for (const struct app_settings *other = l->config->apps; other < app;
-			other++)
-			if (listens_on(other, other->bind.n, address))
-				load_fault(l, origin,
-					"%s: %s is the address of two applications, %s "
-					"and %s",
-					name, address->text, other->name, app->name);
+		for (size_t other = 0; other < n_apps; other++)
+			check_other(l, app, i, &l->config->apps[other]);
+		for (size_t other = 0; other < n_listeners; other++)
+			check_other(l, app, i, &l->listeners[other].app);
 	}
 }
 
@@ -307,30 +331,6 @@ check_server(struct load *l, struct server_settings *server)
 	check_control(l, server);
 }
 
-void
-check_apps(struct load *l, size_t first)
-{
-	struct config *c = l->config;
-	unsigned faults = l->faults;
-
-	for (size_t i = first; i < c->n_apps; i++) {
-		struct section section = app_section(&c->apps[i], &c->memory);
-		check_paths(l, section);
-		check_text(l, section, APP_access_log_format,
-			access_format_check(c->apps[i].access_log_format));
-		check_text(l, section, APP_request_id_header,
-			check_field_name(c->apps[i].request_id_header));
-		check_text(l, section, APP_worker_class,
-			find_worker_class(l, &c->apps[i]));
-		check_target(l, &c->apps[i]);
-		check_addresses(l, &c->apps[i]);
-		check_identity(l, &c->apps[i]);
-		check_workers(l, &c->apps[i]);
-	}
-	if (l->faults > faults)
-		return;
-	for (size_t i = first; i < c->n_apps; i++) {
-		check_name(l, &c->apps[i]);
 /* ---- Folders ---- */
 
 /* A folder that is gone is told with its line, not by each process that needs it. */
@@ -375,6 +375,67 @@ check_pool(struct load *l, struct app_settings *app)
 	check_workers(l, app);
 }
 
-		check_unique(l, &c->apps[i]);
+void
+check_apps(struct load *l, size_t first)
+{
+	struct config *c = l->config;
+	unsigned faults = l->faults;
+
+	for (size_t i = first; i < c->n_apps; i++) {
+		struct app_settings *app = &c->apps[i];
+		struct section section = app_section(app, &c->memory);
+		check_paths(l, section);
+		check_folders(l, app);
+		check_text(l, section, APP_worker_class, find_worker_class(l, app));
+		check_target(l, app);
+		check_pool(l, app);
 	}
+	if (l->faults > faults)
+		return;
+	for (size_t i = first; i < c->n_apps; i++) {
+		check_name(l, &c->apps[i]);
+		check_unique(l, &c->apps[i], i, l->n_listeners);
+	}
+}
+
+void
+check_listener(struct load *l, struct app_settings *app)
+{
+	const struct origin *origin = &app->origins[APP_protocol];
+	unsigned faults = l->faults;
+
+	check_paths(l, app_section(app, &l->config->memory));
+	check_pool(l, app);
+	if (strcmp(app->protocol, "http") != 0)
+		load_fault(l, origin, "%s: a listener with routes speaks http, not %s",
+			label(l, &app_table[APP_protocol], origin), app->protocol);
+	if (l->faults == faults)
+		check_unique(l, app, l->config->n_apps, l->n_listeners - 1);
+}
+
+void
+check_inner(struct load *l, struct route *route)
+{
+	struct app_settings *inner = route->inner;
+	struct arena *memory = &l->config->memory;
+	bool files = route->files != NULL;
+	enum route_setting row = files ? ROUTE_files : ROUTE_fastcgi;
+	const struct origin *origin = &route->origins[row];
+	const char *given = files ? route->files : route->fastcgi;
+	const char *prefix = files		  ? "files:"
+		: strncmp(given, "unix:", 5) == 0 ? "fcgi:"
+						  : "fcgi://";
+	const char *folder = load_folder(l, origin);
+
+	check_paths(l, app_section(inner, memory));
+	check_folders(l, inner);
+	const char *reason = folder == NULL
+		? "out of memory"
+		: target_parse(&inner->what, text_format(memory, "%s%s", prefix, given),
+			  folder, memory);
+	inner->target = inner->what.text;
+	inner->origins[APP_target] = *origin;
+	if (reason != NULL)
+		load_fault(l, origin, "%s: \"%s\": %s", route_table[row].name, given,
+			reason);
 }

@@ -87,7 +87,7 @@ wanted_action(const struct command_settings *c)
 	return c->check_config ? CONFIG_CHECK : CONFIG_RUN;
 }
 
-static void
+void
 lay_over(struct section to, struct section from)
 {
 	for (size_t row = 0; row < to.n; row++)
@@ -99,23 +99,6 @@ lay_over(struct section to, struct section from)
 
 /* ---- What files say ---- */
 
-/* Whether two structs have the same values for a row. */
-static bool
-same_value(const struct setting *row, const void *a, const void *b)
-{
-	struct buffer first = { 0 }, second = { 0 };
-	bool more = true, same = true;
-
-	for (size_t i = 0; more && same; i++) {
-		more = setting_text(row, a, i, &first);
-		same = setting_text(row, b, i, &second) == more &&
-			slice_eq(buffer_slice(&first), buffer_slice(&second));
-	}
-	buffer_release(&first);
-	buffer_release(&second);
-	return same;
-}
-
 /* Two files may say the same of the server, but not two things. */
 static void
 check_agreement(struct load *l, struct section said, struct section before)
@@ -124,10 +107,24 @@ check_agreement(struct load *l, struct section said, struct section before)
 		const struct setting *setting = &said.table[row];
 		const struct origin *other = &before.origins[row];
 		if (said.origins[row].source != NULL && other->line > 0 &&
-			!same_value(setting, said.settings, before.settings))
+			!setting_same(setting, said.settings, before.settings))
 			load_fault(l, &said.origins[row],
 				"%s is another value in %s:%u", setting->name,
 				other->source, other->line);
+	}
+}
+
+/* With routes an application has those addresses alone that it names itself: the others
+ * are for a listener. */
+static void
+keep_own_bind(struct app_settings *app, const struct app_settings *said)
+{
+	const struct setting *row = &app_table[APP_bind];
+
+	setting_clear(row, app);
+	if (said->has_own_bind && said->origins[APP_bind].source != NULL) {
+		setting_copy(row, app, said);
+		app->origins[APP_bind] = said->origins[APP_bind];
 	}
 }
 
@@ -136,20 +133,13 @@ load_app(struct load *l, const struct app_settings *said)
 {
 	struct config *c = l->config;
 	struct arena *memory = &c->memory;
+	struct app_settings *apps =
+		load_grow(l, c->apps, c->n_apps, &l->apps_room, sizeof *apps);
 
-	if (c->n_apps == l->apps_room) {
-		size_t room = l->apps_room * 2 + 1;
-		struct app_settings *apps = arena_alloc(memory, room * sizeof *apps);
-		if (apps == NULL) {
-			load_fault(l, &nowhere, "out of memory");
-			return false;
-		}
-		if (c->n_apps > 0)
-			memcpy(apps, c->apps, c->n_apps * sizeof *apps);
-		c->apps = apps;
-		l->apps_room = room;
-	}
-	struct app_settings *app = &c->apps[c->n_apps++];
+	if (apps == NULL)
+		return false;
+	c->apps = apps;
+	struct app_settings *app = &apps[c->n_apps++];
 	*app = l->defaults;
 	app->name = said->name;
 	app->origin = said->origin;
@@ -157,6 +147,8 @@ load_app(struct load *l, const struct app_settings *said)
 	lay_over(app_section(app, memory),
 		app_section((struct app_settings *)said, NULL));
 	lay_over(app_section(app, memory), app_section(&l->options.app, NULL));
+	if (l->is_routed)
+		keep_own_bind(app, said);
 	return true;
 }
 
@@ -179,7 +171,8 @@ bool
 load_reading(struct load *l, struct reading *r)
 {
 	struct config *c = l->config;
-	size_t n_apps = c->n_apps;
+	size_t n_apps = c->n_apps, n_routes = l->routes.n;
+	size_t n_listeners = l->n_listeners;
 	unsigned faults = l->faults;
 	struct section server = server_section(&c->server, &c->memory);
 	struct section said = server_section(&r->server, NULL);
@@ -190,13 +183,17 @@ load_reading(struct load *l, struct reading *r)
 		if (!load_app(l, &r->apps[i]))
 			break;
 	check_apps(l, n_apps);
+	load_routes(l, r);
 	if (l->faults == faults && !hold_reading(l, r))
 		load_fault(l, &nowhere, "out of memory");
 	if (l->faults > faults) {
 		c->n_apps = n_apps;
+		l->routes.n = n_routes;
+		l->n_listeners = n_listeners;
 		return false;
 	}
 	lay_over(server, said);
+	load_top(l, r);
 	return true;
 }
 
@@ -279,9 +276,11 @@ read_files(struct load *l)
 		l->usage_fault = true;
 	}
 	/* What is missing may be what could not be read. */
-	if (l->faults == 0 && l->config->n_apps == 0)
+	if (l->faults == 0 && l->config->n_apps == 0 && !l->is_routed)
 		add_target(l);
 	check_single(l);
+	if (l->faults == 0 && l->is_routed)
+		sites_make(l);
 }
 
 /* ---- All of it ---- */

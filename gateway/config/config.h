@@ -33,6 +33,7 @@ struct config {
 	size_t n_apps;
 	struct site *sites; /* none without routes */
 	size_t n_sites;
+	const struct route *routes; /* of each site that has none of its own */
 	struct reading **files; /* what each said, for the next reload */
 	size_t n_files;
 	size_t n_broken; /* files that were left out, or go on as they were before */

@@ -2,25 +2,14 @@
  * Configuration files: libconfig's syntax, our tables' meaning. All faults of a file
  * are reported.
  */
-#include <libconfig.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "gateway/config/log_read.h"
-#include "gateway/config/sources.h"
+#include "gateway/config/reader.h"
 #include "gateway/config/text.h"
 
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ*"
-
-struct reader {
-	struct load *load;
-	struct reading *reading;
-	struct arena *memory; /* of the reading */
-	const char *path;
-	const char *folder; /* of the path, for @include; NULL: it names none */
-	struct app_settings top; /* what the top says for each application */
-	const config_setting_t *applications;
-};
 
 /* Where something stands. */
 static struct origin
@@ -29,8 +18,8 @@ origin_at(const struct reader *r, const char *file, int line)
 	return load_origin(r->memory, r->path, r->folder, file, line);
 }
 
-static struct origin
-origin_of(const struct reader *r, const config_setting_t *s)
+struct origin
+reader_origin(const struct reader *r, const config_setting_t *s)
 {
 	return origin_at(
 		r, config_setting_source_file(s), (int)config_setting_source_line(s));
@@ -107,7 +96,7 @@ static void
 read_entry(struct reader *r, struct section to, size_t row, const config_setting_t *s)
 {
 	const struct setting *setting = &to.table[row];
-	struct origin origin = origin_of(r, s);
+	struct origin origin = reader_origin(r, s);
 	const char *name = config_setting_name(s), *text = value_text(s, r->memory);
 
 	if (config_setting_is_aggregate(s))
@@ -123,7 +112,7 @@ static void
 read_setting(struct reader *r, struct section to, size_t row, const config_setting_t *s)
 {
 	const struct setting *setting = &to.table[row];
-	struct origin origin = origin_of(r, s);
+	struct origin origin = reader_origin(r, s);
 	bool many = config_setting_is_array(s) || config_setting_is_list(s);
 
 	if (setting_is_list(setting)) {
@@ -156,16 +145,17 @@ try_row(struct text_nearest *nearest, struct slice wrong, const struct setting *
 			*nearest = (struct text_nearest){ slice_str(row->name), 1 };
 }
 
-static void
-unknown(struct reader *r, const config_setting_t *s, const struct section *known,
-	size_t n)
+void
+reader_unknown(struct reader *r, const config_setting_t *s, const struct section *known,
+	size_t n, const char *words)
 {
 	struct slice name = slice_str(config_setting_name(s));
-	struct origin origin = origin_of(r, s);
+	struct slice left = slice_str(words), word;
+	struct origin origin = reader_origin(r, s);
 	struct text_nearest nearest = { 0 };
 
-	text_nearest_try(&nearest, name, SLICE("applications"));
-	text_nearest_try(&nearest, name, SLICE("logs"));
+	while (text_next_word(&left, &word))
+		text_nearest_try(&nearest, name, word);
 	for (size_t i = 0; i < n; i++)
 		for (size_t row = 0; row < known[i].n; row++)
 			try_row(&nearest, name, &known[i].table[row]);
@@ -183,9 +173,8 @@ unknown(struct reader *r, const config_setting_t *s, const struct section *known
 		load_fault(r->load, &origin, "unknown setting %s", name.ptr);
 }
 
-/* Sets the setting in the section that knows its name; false: none does. */
-static bool
-read_known(struct reader *r, const config_setting_t *s, const struct section *known,
+bool
+reader_known(struct reader *r, const config_setting_t *s, const struct section *known,
 	size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -214,46 +203,58 @@ static void
 read_top(struct reader *r, const config_setting_t *root)
 {
 	struct section known[] = { server_section(&r->reading->server, r->memory),
-		app_section(&r->top, r->memory) };
+		app_section(&r->reading->top, r->memory) };
 
 	for (int i = 0; i < config_setting_length(root); i++) {
 		const config_setting_t *s = config_setting_get_elem(root, (unsigned)i);
 		if (strcmp(config_setting_name(s), "applications") == 0)
 			r->applications = s;
+		else if (strcmp(config_setting_name(s), "routes") == 0)
+			r->routes = s;
+		else if (strcmp(config_setting_name(s), "listeners") == 0)
+			r->listeners = s;
 		else if (strcmp(config_setting_name(s), "logs") == 0)
 			read_logs(r, s);
-		else if (!read_known(r, s, known, 2))
-			unknown(r, s, known, 2);
+		else if (!reader_known(r, s, known, 2))
+			reader_unknown(
+				r, s, known, 2, "applications|routes|listeners|logs");
 	}
 }
 
 /* ---- Applications ---- */
+
+static bool
+is_routed(const struct reader *r)
+{
+	return r->routes != NULL || r->listeners != NULL;
+}
 
 static void
 read_app(struct reader *r, struct app_settings *app, const config_setting_t *group)
 {
 	struct section known = app_section(app, r->memory);
 
-	*app = r->top;
+	*app = r->reading->top;
 	app->name = text_format(r->memory, "%s", config_setting_name(group));
-	app->origin = origin_of(r, group);
+	app->origin = reader_origin(r, group);
 	if (!config_setting_is_group(group)) {
 		load_fault(r->load, &app->origin,
 			"application %s is not a group: %s: { ... };", app->name,
 			app->name);
 		return;
 	}
+	app->has_own_bind = config_setting_get_member(group, "bind") != NULL;
 	for (int i = 0; i < config_setting_length(group); i++) {
 		const config_setting_t *s = config_setting_get_elem(group, (unsigned)i);
-		struct origin origin = origin_of(r, s);
+		struct origin origin = reader_origin(r, s);
 		const char *name = config_setting_name(s);
 		if (setting_find(server_table, SERVER_SETTINGS, name) >= 0)
 			load_fault(r->load, &origin,
 				"%s is of the whole server: it stands outside of "
 				"applications",
 				name);
-		else if (!read_known(r, s, &known, 1))
-			unknown(r, s, &known, 1);
+		else if (!reader_known(r, s, &known, 1))
+			reader_unknown(r, s, &known, 1, "");
 	}
 }
 
@@ -274,7 +275,7 @@ make_apps(struct reader *r, size_t n, const struct origin *origin)
 static void
 read_apps(struct reader *r, const config_setting_t *group)
 {
-	struct origin origin = origin_of(r, group);
+	struct origin origin = reader_origin(r, group);
 	int n = config_setting_length(group);
 
 	if (!config_setting_is_group(group) || n == 0)
@@ -287,9 +288,8 @@ read_apps(struct reader *r, const config_setting_t *group)
 				config_setting_get_elem(group, (unsigned)i));
 }
 
-/* As libconfig takes them. */
-static bool
-is_name(const char *text)
+bool
+reader_is_name(const char *text)
 {
 	size_t len = strspn(text, LETTERS);
 
@@ -297,25 +297,38 @@ is_name(const char *text)
 	return len > 0 && text[len] == '\0';
 }
 
+/* Whether what stands at the top is an application. Beside routes it may be but the
+ * settings of their listener. */
+static bool
+is_app(const struct reader *r)
+{
+	const struct app_settings *top = &r->reading->top;
+	bool said = false;
+
+	if (is_routed(r))
+		return top->target != NULL || r->load->options.app.target != NULL;
+	for (size_t row = 0; row < APP_SETTINGS; row++)
+		said = said || top->origins[row].source != NULL;
+	return said;
+}
+
 /* Without applications there is one, made of what stands at the top. */
 static void
 make_single_app(struct reader *r, const char *name)
 {
 	const struct origin origin = { r->path, 0 };
-	bool said = false;
 
-	for (size_t row = 0; row < APP_SETTINGS; row++)
-		said = said || r->top.origins[row].source != NULL;
-	if (!said || !make_apps(r, 1, &origin))
+	if (!is_app(r) || !make_apps(r, 1, &origin))
 		return;
-	if (!is_name(name))
+	if (!reader_is_name(name))
 		load_fault(r->load, &origin,
 			"%s: \"%s\", from the name of the file, is no name for an "
 			"application: applications: { NAME: { ... }; };",
 			r->path, name);
-	*r->reading->apps = r->top;
+	*r->reading->apps = r->reading->top;
 	r->reading->apps->name = text_format(r->memory, "%s", name);
 	r->reading->apps->origin = origin;
+	r->reading->apps->has_own_bind = r->reading->top_is_app = !is_routed(r);
 }
 
 /* ---- The file ---- */
@@ -330,6 +343,11 @@ parse_file(struct reader *r, const char *name)
 		config_set_include_dir(&file, r->folder);
 	if (config_read_file(&file, r->path)) {
 		read_top(r, config_root_setting(&file));
+		if (r->routes != NULL)
+			read_routes(r);
+		if (r->listeners != NULL)
+			read_listeners(r);
+		r->load->is_routed |= is_routed(r);
 		if (r->applications != NULL)
 			read_apps(r, r->applications);
 		else

@@ -75,23 +75,62 @@ go_on_without(struct load *l, const char *path, unsigned faults)
 	}
 }
 
+/* One of the files, and what it says; that may be nothing, or broken. */
+struct entry {
+	const char *path;
+	struct reading *reading;
+	bool broken;
+};
+
 static void
-read_one(struct load *l, const char *folder, const char *file)
+read_entry(struct load *l, struct entry *entry, const char *folder, const char *file)
 {
 	struct arena *memory = &l->config->memory;
-	const char *path = text_absolute(file, folder, memory);
 	unsigned faults = l->faults;
 
-	if (path == NULL) {
+	entry->path = text_absolute(file, folder, memory);
+	if (entry->path == NULL)
+		load_fault(l, &nowhere, "out of memory");
+	else
+		entry->reading = file_read(l, entry->path, app_name(file, memory));
+	entry->broken = l->faults > faults;
+	if (entry->path != NULL)
+		l->faults = faults;
+	const struct reading *previous =
+		entry->broken ? find_previous(l, entry->path) : NULL;
+	l->is_routed |= previous != NULL &&
+		(previous->routes.n > 0 || previous->n_listeners > 0);
+}
+
+static void
+load_entry(struct load *l, const struct entry *entry)
+{
+	unsigned faults = l->faults;
+
+	if (entry->path == NULL)
+		return;
+	if (entry->broken || !load_reading(l, entry->reading))
+		go_on_without(l, entry->path, faults);
+}
+
+/* All are read before one is taken up: whether there are routes changes what addresses
+ * mean in each. */
+static void
+read_entries(struct load *l, const char *folder, struct dirent **files, size_t n)
+{
+	struct entry *entries =
+		arena_alloc(&l->config->memory, (n + 1) * sizeof *entries);
+
+	if (entries == NULL) {
 		load_fault(l, &nowhere, "out of memory");
 		return;
 	}
-	struct reading *r = file_read(l, path, app_name(file, memory));
-	if (l->faults == faults)
-		load_reading(l, r);
-	if (l->faults > faults)
-		go_on_without(l, path, faults);
-	reading_free(r);
+	for (size_t i = 0; i < n; i++)
+		read_entry(l, &entries[i], folder, files[i]->d_name);
+	for (size_t i = 0; i < n; i++) {
+		load_entry(l, &entries[i]);
+		reading_free(entries[i].reading);
+	}
 }
 
 /* Without the slashes that a shell may have left at its end. */
@@ -116,12 +155,12 @@ folder_read(struct load *l, const char *path)
 		load_fault(l, &nowhere, "%s: %s", folder, strerror(errno));
 		return;
 	}
-	for (int i = 0; i < n; i++) {
-		read_one(l, folder, files[i]->d_name);
+	l->is_folder = true;
+	read_entries(l, folder, files, (size_t)n);
+	for (int i = 0; i < n; i++)
 		free(files[i]);
-	}
 	free(files);
-	if (l->config->n_apps == 0)
+	if (l->config->n_apps == 0 && !l->is_routed)
 		load_fault(l, &nowhere,
 			"%s: there is no application in any file *.conf", folder);
 }

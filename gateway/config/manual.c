@@ -204,4 +204,5 @@ config_manual(struct buffer *out)
 {
 	add_section(out, "SETTINGS OF THE SERVER", server_table, SERVER_SETTINGS);
 	add_section(out, "SETTINGS OF AN APPLICATION", app_table, APP_SETTINGS);
+	add_section(out, "SETTINGS OF A ROUTE", route_table, ROUTE_SETTINGS);
 }

@@ -403,3 +403,19 @@ setting_text(
 	}
 	return add_str(text, *(const setting_str *)member);
 }
+
+bool
+setting_same(const struct setting *row, const void *a, const void *b)
+{
+	struct buffer first = { 0 }, second = { 0 };
+	bool more = true, same = true;
+
+	for (size_t i = 0; more && same; i++) {
+		more = setting_text(row, a, i, &first);
+		same = setting_text(row, b, i, &second) == more &&
+			slice_eq(buffer_slice(&first), buffer_slice(&second));
+	}
+	buffer_release(&first);
+	buffer_release(&second);
+	return same;
+}

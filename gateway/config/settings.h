@@ -142,6 +142,7 @@ struct site {
 	/* Whose workers accept, and whose settings the connections have. */
 	struct app_settings *front;
 	bool direct; /* front is the one application that the routes lead to */
+	struct text_list bind; /* of the listener */
 	const struct route *routes;
 	size_t n_routes;
 };
@@ -187,6 +188,9 @@ void setting_clear(const struct setting *row, void *settings);
 
 /* Makes the member of `to` the same as that of `from`. */
 void setting_copy(const struct setting *row, void *to, const void *from);
+
+/* Whether two structs have the same value. */
+bool setting_same(const struct setting *row, const void *a, const void *b);
 
 /* Appends value i of a setting to `text`; false beyond the last one or when unset. */
 bool setting_text(

@@ -18,6 +18,12 @@ app_section(struct app_settings *a, struct arena *memory)
 }
 
 struct section
+route_section(struct route *r, struct arena *memory)
+{
+	return (struct section){ route_table, ROUTE_SETTINGS, r, r->origins, memory };
+}
+
+struct section
 command_section(struct command_settings *c, struct arena *memory)
 {
 	return (struct section){ command_table, COMMAND_SETTINGS, c, c->origins,
@@ -57,6 +63,38 @@ load_note(struct load *l, const char *format, ...)
 	va_start(args, format);
 	add_line(l, &nowhere, format, args);
 	va_end(args);
+}
+
+void
+load_lack(struct load *l, const struct origin *origin, const char *format, ...)
+{
+	va_list args;
+
+	if (l->is_folder)
+		l->config->n_broken++;
+	else
+		l->faults++;
+	va_start(args, format);
+	add_line(l, origin, format, args);
+	va_end(args);
+}
+
+void *
+load_grow(struct load *l, void *items, size_t n, size_t *room, size_t size)
+{
+	const struct origin nowhere = { 0 };
+
+	if (n < *room)
+		return items;
+	void *more = arena_alloc(&l->config->memory, (*room * 2 + 1) * size);
+	if (more == NULL) {
+		load_fault(l, &nowhere, "out of memory");
+		return NULL;
+	}
+	if (n > 0)
+		memcpy(more, items, n * size);
+	*room = *room * 2 + 1;
+	return more;
 }
 
 /* The name of an included file lacks its folder in some versions of libconfig. */

@@ -23,6 +23,22 @@ struct section {
 
 struct section server_section(struct server_settings *s, struct arena *memory);
 struct section app_section(struct app_settings *a, struct arena *memory);
+struct section route_section(struct route *r, struct arena *memory);
+
+/* Lays what is said in a section over what is there. */
+void lay_over(struct section to, struct section from);
+
+/* Where else than in an application a setting of one may stand. */
+enum setting_use {
+	USE_FRONT, /* a listener */
+	USE_FILES, /* a route with files */
+	USE_FASTCGI, /* a route with fastcgi */
+};
+
+/* Whether it has an effect there, and whether what stands at the top of a file or on
+ * the command line has. */
+bool setting_is_used(enum app_setting row, enum setting_use use);
+bool setting_is_inherited(enum app_setting row, enum setting_use use);
 
 /* What stands on the command line only. */
 enum command_setting {
@@ -53,6 +69,19 @@ struct options {
 	struct app_settings app;
 };
 
+struct route_list {
+	struct route *items;
+	size_t n, room;
+};
+
+/* One of `listeners`: as a file says it, or with what it inherits. */
+struct listener {
+	const char *name; /* NULL: none is said */
+	struct app_settings app; /* of its front */
+	struct route_list routes; /* its own; none: those of all */
+	bool says_more; /* than bind and routes */
+};
+
 /*
  * What one file says, and nothing else: what it is silent about is not set. Nothing in
  * it changes after it was read, so that a later configuration can go on with it when
@@ -63,8 +92,13 @@ struct reading {
 	struct arena memory;
 	const char *path;
 	struct server_settings server;
+	struct app_settings top; /* the default of its applications */
 	struct app_settings *apps;
 	size_t n_apps;
+	bool top_is_app; /* the top itself is one, and says nothing of routes */
+	struct route_list routes; /* their `inner` is what they say of settings */
+	struct listener *listeners;
+	size_t n_listeners;
 	struct log_sink *sinks; /* of logs */
 	size_t n_sinks;
 };
@@ -78,6 +112,12 @@ struct load {
 	struct options options;
 	struct app_settings defaults;
 	size_t apps_room; /* of config->apps */
+	bool is_folder; /* of files that need not know of each other */
+	bool is_routed; /* one of them has routes, or listeners */
+	struct app_settings top; /* what tops say; of the first file that says it */
+	struct route_list routes;
+	struct listener *listeners;
+	size_t n_listeners, listeners_room;
 	char *cwd;
 	struct buffer *errors;
 	unsigned faults;
@@ -91,6 +131,15 @@ void load_fault(struct load *l, const struct origin *origin, const char *format,
 /* The same for what is to be known but is no fault. */
 void load_note(struct load *l, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/* The same for what one file lacks of the others: a fault, too, unless the files are
+ * those of a folder. */
+void load_lack(struct load *l, const struct origin *origin, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Room for one more than n items, where `*room` are; their new place, or NULL, and a
+ * fault. */
+void *load_grow(struct load *l, void *items, size_t n, size_t *room, size_t size);
 
 /* Sets a row of a section; false, and a fault, when the value is none for it. `name` is
  * how the origin calls the setting. */
@@ -112,6 +161,20 @@ bool load_reading(struct load *l, struct reading *r);
 
 /* Adds an application: defaults, what was said of it, the command line. */
 bool load_app(struct load *l, const struct app_settings *said);
+
+/* Adds the routes and listeners of a file, with faults for what is wrong with them. */
+void load_routes(struct load *l, const struct reading *r);
+
+/* Adds what the top of a file says to what those of all do. */
+void load_top(struct load *l, const struct reading *r);
+
+/* Adds a listener: defaults, the top, what was said of it, the command line. NULL, and
+ * a fault, when memory is out. */
+struct listener *load_listener(
+	struct load *l, const struct listener *said, const struct app_settings *top);
+
+/* Makes the sites, and adds their fronts to the applications. */
+void sites_make(struct load *l);
 
 /* Reads the files of a folder, in the order of their names. Broken ones are left out,
  * or go on as in the previous configuration. */
@@ -135,6 +198,15 @@ void check_paths(struct load *l, struct section s);
 
 /* What is said of the server, as far as it is said. */
 void check_server(struct load *l, struct server_settings *server);
+
+/* A front: the same, without a target. It must have an address of its own. */
+void check_listener(struct load *l, struct app_settings *app);
+
+/* A route: what its settings say, with its paths absolute; then that it is not behind
+ * one that takes all requests; then what it says of files or of a FastCGI program. */
+void check_route(struct load *l, const struct route *route);
+void check_reach(struct load *l, const struct route *route, const struct route *before);
+void check_inner(struct load *l, struct route *route);
 
 /* Applications from the first one on: makes their paths absolute, fills in what is
  * derived from their settings, and checks what one value alone does not tell. */

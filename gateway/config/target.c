@@ -20,8 +20,8 @@ typedef const char *form_fn(struct target *t, const struct form_args *a);
 static const char forms[] =
 	"not a target: MODULE:CALLABLE, FILE.py, FILE.lua, FILE.php, FILE.so, "
 	"php:FOLDER, lua:FILE, lua:MODULE, luajit:FILE, luajit:MODULE, "
-	"fcgi://HOST:PORT, fcgi:unix:PATH, fcgi-exec:PROGRAM, cgi:PATH or "
-	"files:FOLDER";
+	"fcgi://HOST:PORT, fcgi:unix:PATH, fcgi-exec:PROGRAM, cgi:PATH, "
+	"files:FOLDER or binding:FILE.so:WHAT";
 
 /* ---- Files ---- */
 
@@ -207,6 +207,28 @@ parse_files(struct target *t, const struct form_args *a)
 	return reason;
 }
 
+/* ---- Bindings that are not a part of the program ---- */
+
+/* What stands behind the colon is the binding's to read. */
+static const char *
+parse_binding(struct target *t, const struct form_args *a)
+{
+	size_t len = file_length(a->rest, ".so");
+	const char *file = arena_strz(a->memory, slice_of(a->rest, len));
+
+	if (len == 0 || a->rest[len] != ':' || a->rest[len + 1] == '\0')
+		return "not of the form binding:FILE.so:WHAT";
+	if (file != NULL)
+		t->binding = text_absolute(file, a->folder, a->memory);
+	if (t->binding != NULL && access(t->binding, F_OK) != 0)
+		return text_format(a->memory, "%s: %s", t->binding, strerror(errno));
+	t->spec = t->binding != NULL
+		? arena_strz(a->memory, slice_str(a->rest + len + 1))
+		: NULL;
+	t->text = text_format(a->memory, "binding:%s:%s", t->binding, t->spec);
+	return NULL;
+}
+
 /* ---- FastCGI ---- */
 
 /* One backend as the binding is told it, into *spec. Returns NULL, or what is wrong. */
@@ -305,6 +327,22 @@ parse_fcgi_exec(struct target *t, const struct form_args *a)
 	return NULL;
 }
 
+/* ---- Fronts ---- */
+
+static const char *
+parse_front(struct target *t, const struct form_args *a)
+{
+	(void)t;
+	(void)a;
+	return "front: is made of listeners and routes";
+}
+
+void
+target_front(struct target *t)
+{
+	*t = (struct target){ .text = "front:", .binding = "front", .spec = "" };
+}
+
 /* ---- The table ---- */
 
 static const struct form {
@@ -322,6 +360,8 @@ static const struct form {
 	{ "luajit:", NULL, parse_luajit },
 	{ "cgi:", NULL, parse_cgi },
 	{ "files:", NULL, parse_files },
+	{ "binding:", NULL, parse_binding },
+	{ "front:", NULL, parse_front },
 };
 
 enum { FORMS = sizeof table / sizeof table[0] };
@@ -358,6 +398,8 @@ target_parse(
 		return reason;
 	if (t->spec == NULL)
 		return "out of memory";
-	t->text = text_format(memory, "%.*s%s", (int)(args.rest - text), text, t->spec);
+	if (t->text == NULL)
+		t->text = text_format(
+			memory, "%.*s%s", (int)(args.rest - text), text, t->spec);
 	return NULL;
 }

@@ -17,7 +17,7 @@
 
 struct target {
 	const char *text; /* as it was written, with paths made absolute */
-	const char *binding; /* "python": the file python.so */
+	const char *binding; /* "python": the file python.so; or the path of one */
 	const char *spec; /* what the binding's load() is given */
 	/* Its workers have memory in common, so a prototype forks them in any case. */
 	bool preloaded;
@@ -31,5 +31,8 @@ struct target {
  * copied into the arena. Returns NULL, or what is wrong with the target. */
 const char *target_parse(
 	struct target *t, const char *text, const char *folder, struct arena *memory);
+
+/* The target of workers that accept for several applications, and route. */
+void target_front(struct target *t);
 
 #endif

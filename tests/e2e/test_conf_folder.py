@@ -136,7 +136,7 @@ def test_later_file_is_the_broken_one(site, what):
     if what == "name":
         s.wait_log(r"conf\.d/zoo\.conf:\d+: application shop is in conf\.d/shop\.conf already")
     else:
-        s.wait_log(r"conf\.d/zoo\.conf:\d+: bind: .* two applications, shop and zoo")
+        s.wait_log(r"conf\.d/zoo\.conf:\d+: bind: .* of application shop and of application zoo")
     s.wait_log(r"conf\.d/zoo\.conf is left out")
     site.wait_serving("shop")
     assert not s.workers("zoo")
@@ -204,7 +204,6 @@ def test_printed_configuration_reads_back(site, alicorn, tmp_path):
 @pytest.mark.parametrize("settings,reason", [
     ({"target": "no_such_module:app"}, "no_such_module"),
     ({"target": "fcgi-exec:no-such-program"}, "the program no-such-program is not in the PATH"),
-    ({"target": PROBE, "chdir": "/nowhere"}, "chdir /nowhere: No such file or directory"),
     ({"target": PROBE, "raw_env": ["PROBE_INIT=exit"]}, "exited with status"),
     ({"target": PROBE, "raw_env": ["PROBE_INIT=fail"]}, "does not want to"),
     ({"target": PROBE, "raw_env": ["PROBE_INIT=slow"], "boot_timeout": 1},
@@ -232,6 +231,17 @@ def test_broken_file_with_its_line(site, alicorn):
     done = alicorn("--check-config", "-c", "conf.d")
     assert done.returncode == 1 and done.stdout == "shop: ok\n"
     assert "conf.d/bad.conf:2: unknown setting workerz; did you mean workers?" in done.stderr
+
+
+@pytest.mark.parametrize("setting,value", [("chdir", "/nowhere"), ("root", "/etc/passwd"),
+                                           ("venv", "/nowhere"), ("user", "nobody-knows")])
+def test_what_has_vanished_with_its_line(site, alicorn, setting, value):
+    site.put("bad", f'target = "{PROBE}";\nbind = ":1";\n{setting} = "{value}";\n')
+    site.put("shop")
+    done = alicorn("--check-config", "-c", "conf.d")
+    assert done.returncode == 1 and done.stdout == "shop: ok\n"
+    assert re.search(rf"conf\.d/bad\.conf:3: {setting}: .*{value}.*: (No such file|not a folder"
+                     "|there is no such user)", done.stderr), done.stderr
 
 
 # ---- What gunicorn's users are told --------------------------------------------------

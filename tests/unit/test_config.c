@@ -40,6 +40,8 @@ enter_folder(void)
 	ck_assert_ptr_nonnull(mkdtemp(folder));
 	ck_assert_int_eq(chdir(folder), 0);
 	ck_assert_int_eq(mkdir("conf.d", 0700), 0);
+	ck_assert_int_eq(mkdir("conf.d/data", 0700), 0);
+	ck_assert_int_eq(mkdir("www", 0700), 0);
 	write_file("app.py", "");
 	write_file("conf.d/hello.so", "");
 }
@@ -52,7 +54,9 @@ leave_folder(void)
 
 	for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
 		unlink(files[i]);
+	rmdir("conf.d/data");
 	rmdir("conf.d");
+	rmdir("www");
 	rmdir(folder);
 	ck_assert_int_eq(fchdir(before), 0);
 	close(before);
@@ -354,13 +358,12 @@ static const struct {
 		"conf.d/x.conf:3: duplicate setting name\n" },
 	{ "applications: {\nshop: { target = \"a:b\"; };\nblog: { target = \"c.d\"; }; "
 	  "};\n",
-		"alicorn: bind: 127.0.0.1:8000 is the address of two applications, "
-		"shop and "
-		"blog\n" },
+		"alicorn: bind: 127.0.0.1:8000 is the address of application shop and "
+		"of application blog\n" },
 	{ "applications: {\nshop: { target = \"a:b\"; bind = \":80\"; };\n"
 	  "blog: { target = \"c.d\"; bind = [\":81\", \"tcp://0.0.0.0:080\"]; }; };\n",
-		"conf.d/x.conf:3: bind: tcp://0.0.0.0:080 is the address of two "
-		"applications, shop and blog\n" },
+		"conf.d/x.conf:3: bind: tcp://0.0.0.0:080 is the address of "
+		"application shop and of application blog\n" },
 	{ "target = \"a:b\";\nbind = [\":0\", \":0\", \":1\", \":1\"];\n",
 		"conf.d/x.conf:2: bind: :1 is given twice\n" },
 	{ "target = \"a:b\";\nbind = [];\n",
@@ -613,10 +616,10 @@ START_TEST(nothing_that_serves_is_taken_away)
 
 	write_file("conf.d/x.conf", "target = \"a:b\"; bind = \":1\";\n");
 	c = reload_folder(c, false,
-		"conf.d/y.conf:1: bind: :1 is the address of two applications, x and "
-		"y\n"
-		"conf.d/y.conf:1: bind: :1 is the address of two applications, x and "
-		"y\n"
+		"conf.d/y.conf:1: bind: :1 is the address of application x and of "
+		"application y\n"
+		"conf.d/y.conf:1: bind: :1 is the address of application x and of "
+		"application y\n"
 		"alicorn: conf.d/y.conf: what it said before does not fit any more\n");
 	unlink("conf.d/x.conf");
 	unlink("conf.d/y.conf");
@@ -633,8 +636,8 @@ static const struct {
 		"\napplications: { shop: { target = \"a:b\"; bind = \":1\"; }; };",
 		"conf.d/y.conf:2: application shop is in conf.d/x.conf already\n" },
 	{ "target = \"a:b\";", "target = \"a:b\";",
-		"alicorn: bind: 127.0.0.1:8000 is the address of two applications, x "
-		"and y\n" },
+		"alicorn: bind: 127.0.0.1:8000 is the address of application x and of "
+		"application y\n" },
 	{ "target = \"a:b\";\nloglevel = \"info\";",
 		"bind = \":1\"; target = \"a:b\"; loglevel = \"debug\";",
 		"conf.d/y.conf:1: loglevel is another value in conf.d/x.conf:2\n" },
