@@ -7,6 +7,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "gateway/arbiter/board_keep.h"
 #include "gateway/arbiter/daemon.h"
 #include "gateway/arbiter/demand.h"
 #include "gateway/arbiter/forsaken.h"
@@ -140,6 +141,8 @@ run(struct arbiter *a)
 		actions_obey(a);
 		news_of_deaths(a);
 		enforce_limits(a);
+		control_step(a, clock_ms());
+		board_keep_publish(a, clock_ms());
 		watch_files(a);
 		notify_beat(clock_ms());
 		announce(a);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "gateway/arbiter/birth.h"
+#include "gateway/arbiter/board_keep.h"
 #include "gateway/arbiter/confine.h"
 #include "gateway/arbiter/keep.h"
 #include "gateway/arbiter/pool.h"
@@ -28,7 +29,7 @@ family_init(struct family *f, worker_fn *worker, worker_fn *prototype)
 	*f = (struct family){ .worker = worker, .prototype = prototype, .epoll = -1 };
 	TAILQ_INIT(&f->children);
 	hooks_init(&f->hooks);
-	if (slots_init(&f->slots, SLOTS) == -1)
+	if (slots_init(&f->slots, SLOTS) == -1 || board_keep_init(f) == -1)
 		return -1;
 	f->epoll = epoll_create1(EPOLL_CLOEXEC);
 	return f->epoll != -1 ? 0 : -1;
@@ -40,6 +41,7 @@ family_release(struct family *f)
 	if (f->epoll != -1)
 		close(f->epoll);
 	slots_release(&f->slots);
+	board_release(&f->board);
 	hooks_release(&f->hooks);
 }
 
@@ -66,6 +68,7 @@ live(const struct family *f, const struct child *child, int channel)
 	sigset_t none;
 
 	heritage.slots = &f->slots;
+	heritage.board = f->board.view;
 	heritage.slot = child->slot;
 	heritage.age = child->age;
 	heritage.channel = channel;
@@ -114,6 +117,7 @@ start(struct family *f, struct child *child)
 			errno = ENOSPC;
 			return "take a slot";
 		}
+		board_keep_slot(f, child);
 	}
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) ==
 		-1)
@@ -183,7 +187,7 @@ child_free(struct family *f, struct child *child)
 	birth_end(child);
 	close_channel(f, child);
 	if (child->slot != NULL)
-		slot_give_back(child->slot);
+		board_keep_return(f, child);
 	child->pool->count[child->state]--;
 	TAILQ_REMOVE(&f->children, child, next);
 	free(child);

@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "gateway/arbiter/hooks.h"
+#include "gateway/common/board.h"
 #include "gateway/common/channel.h"
 #include "gateway/common/heritage.h"
 
@@ -61,6 +62,9 @@ struct child {
 	uint64_t forsaken_since; /* these are of clock_ms() */
 	uint64_t links_seen;
 
+	/* Bytes of memory, and when the second was found out: see board_measure.c. */
+	uint64_t resident, proportional, weighed;
+
 	bool is_slow; /* something waits until its channel takes it */
 	unsigned lost; /* letters that it had no room for, and were not told of yet */
 	uint64_t lost_told; /* of clock_ms(): when some were told of */
@@ -74,11 +78,16 @@ struct child {
 
 TAILQ_HEAD(children, child);
 
+enum look { LOOK_SHORT = 1, LOOK_MEMORY = 2 };
+
 struct family {
 	worker_fn *worker;
 	worker_fn *prototype;
 	int epoll; /* watches the channels; the data is the child */
 	struct slots slots;
+	struct board_memory board;
+	unsigned look; /* somebody looks at it: enum look */
+	uint64_t measured; /* of clock_ms(): by board_measure.c */
 	unsigned last_age;
 	uint64_t memory_at; /* of clock_ms(): when memory is looked at again */
 	uint64_t looked_at; /* of clock_ms(): when pools were, by demand.c */

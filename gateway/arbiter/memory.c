@@ -10,9 +10,8 @@
 
 enum { EVERY_MS = 1000, GRACE_MS = 1000, MIB = 1 << 20 };
 
-/* Bytes; 0 when it cannot be told, as the process has gone. */
-static uint64_t
-resident(pid_t pid)
+uint64_t
+memory_resident(pid_t pid)
 {
 	char path[64];
 	uint64_t pages = 0;
@@ -55,7 +54,7 @@ watch(struct child *child, uint64_t now)
 {
 	const struct app_settings *app = child->pool->app;
 	uint64_t hard = app->max_worker_memory_hard, soft = app->max_worker_memory;
-	uint64_t size = resident(child->pid);
+	uint64_t size = memory_resident(child->pid);
 
 	if (hard != 0 && size > hard)
 		end(child, now);

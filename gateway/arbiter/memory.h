@@ -7,6 +7,9 @@
 
 #include "gateway/arbiter/child.h"
 
+/* Bytes; 0 when it cannot be told, as the process has gone. */
+uint64_t memory_resident(pid_t pid);
+
 /* Looks at all children that have such a limit, once a second. */
 void memory_watch(struct family *f, uint64_t now);
 

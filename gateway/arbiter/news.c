@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "gateway/arbiter/birth.h"
+#include "gateway/arbiter/board_keep.h"
 #include "gateway/arbiter/letters.h"
 #include "gateway/arbiter/obituary.h"
 #include "gateway/arbiter/recycle.h"
@@ -114,6 +115,19 @@ heard_letter(struct arbiter *a, struct child *child, const struct imsg *m)
 	letters_heard(&a->family, child, m);
 }
 
+static void
+heard_trace(struct arbiter *a, struct child *child, const struct imsg *m)
+{
+	control_trace(a, child, m->payload);
+}
+
+static void
+heard_look(struct arbiter *a, struct child *child, const struct imsg *m)
+{
+	(void)child;
+	board_keep_look(&a->family, m->payload.len > 0);
+}
+
 static void (*const hear[])(
 	struct arbiter *a, struct child *child, const struct imsg *m) = {
 	[MESSAGE_READY] = heard_ready,
@@ -121,6 +135,7 @@ static void (*const hear[])(
 	[MESSAGE_RECYCLE] = heard_recycle,
 	[MESSAGE_FILES] = heard_files,
 	[MESSAGE_BORN] = heard_born,
+	[MESSAGE_LOOK] = heard_look,
 	[MESSAGE_SEND] = heard_letter,
 };
 
@@ -182,6 +197,7 @@ bury(struct arbiter *a, struct child *child, int status, const struct rusage *us
 	uint64_t now = clock_ms();
 	obituary_log(child, status, used, now);
 	tell_exit(a, child, status);
+	board_keep_death(&a->family, child, status);
 	judge_death(a, child, now);
 	child_free(&a->family, child);
 }
@@ -225,6 +241,7 @@ bury_the_unborn(struct arbiter *a)
 		if (child->unborn && child->channel.fd == -1) {
 			obituary_log_unborn(child);
 			judge_death(a, child, clock_ms());
+			board_keep_unborn(&a->family, child);
 			child_free(&a->family, child);
 		}
 		child = next;

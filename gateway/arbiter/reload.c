@@ -241,6 +241,10 @@ tell_reload(struct reload *r)
 
 static void
 begin(struct reload *r)
+	r->has_committed = false;
+	r->failed++;
+	snprintf(r->last_failure, sizeof(r->last_failure), "%s", reason);
+	end(r, "%s; generation %u goes on", reason, r->current->number);
 {
 	struct buffer errors = { .limit = 65536 };
 	const char *reason = "the configuration is not valid";
@@ -297,6 +301,10 @@ give_up(struct reload *r, const char *reason)
 
 void
 reload_ask(struct reload *r)
+	r->has_committed = true;
+	r->done++;
+	end(r, "generation %u serves with %u processes", new->number,
+		generation_present(new));
 {
 	r->asked = true;
 }

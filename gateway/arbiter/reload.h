@@ -24,6 +24,15 @@ struct reload {
 	char *pidfile; /* the one that was written */
 	bool asked; /* a reload is to be begun */
 	char failure[512]; /* why the coming one cannot be; "": nothing yet */
+
+	/* Reloads that have begun, and that have ended, and of the last one of these
+	 * what there is to say. */
+	unsigned begun, ended;
+	bool has_committed;
+	struct buffer said;
+
+	unsigned done, failed; /* how many of them */
+	char last_failure[512];
 };
 
 void reload_init(struct reload *r, struct family *f, const struct arbiter_job *job);

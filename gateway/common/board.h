@@ -16,7 +16,7 @@ enum {
 	BOARD_NAME = 128,
 	BOARD_TARGET = 192,
 	BOARD_BINDING = 16,
-	BOARD_FAILURE = 256,
+	BOARD_FAILURE = 512,
 	BOARD_VERSION = 16,
 };
 
@@ -66,8 +66,9 @@ struct board {
 	/* Odd while rows are written that belong together; who has read without a
 	 * change in between has read what was true at one time. */
 	_Atomic uint32_t version;
-	_Atomic uint64_t beat; /* clock_ms(), in each round of the arbiter */
-	_Atomic uint64_t measured; /* clock_ms(): memory, queues and backlogs */
+	/* How often the arbiter has looked after somebody had asked it to, by a
+	 * message: memory and backlogs are as old as that, all else is as it is. */
+	_Atomic uint64_t looks;
 
 	char program[BOARD_VERSION]; /* "0.1.0" */
 	_Atomic int pid;

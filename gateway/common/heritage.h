@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "gateway/common/board.h"
 #include "gateway/common/queue.h"
 #include "gateway/common/slot.h"
 #include "gateway/config/settings.h"
@@ -45,6 +46,7 @@ struct heritage {
 	const struct queue *queue; /* of its pool; NULL: it has none */
 	const struct neighbours *neighbours;
 	const struct slots *slots; /* of all workers */
+	const struct board *board; /* what the arbiter tells of the server */
 	struct slot *slot; /* this worker's own row */
 	int channel; /* to the arbiter, non-blocking */
 	unsigned age; /* 1 for the first worker ever started, then 2, … */
@@ -73,6 +75,7 @@ enum message {
 	MESSAGE_RECYCLE, /* it has served enough requests, and serves on until a stop */
 	MESSAGE_FILES, /* it was loaded from these: paths, each with its NUL */
 	MESSAGE_BORN, /* its prototype has forked it; the payload is its pid_t */
+	MESSAGE_LOOK, /* somebody looks at the board; "m": at memory, too */
 	MESSAGE_SEND, /* from its application to others: struct letter, then the data */
 	/* arbiter to worker */
 	MESSAGE_SERVE, /* begin to accept: the generation is committed */

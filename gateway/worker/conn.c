@@ -13,6 +13,7 @@
 #include "gateway/logger/log.h"
 #include "gateway/worker/access_log.h"
 #include "gateway/worker/detached.h"
+#include "gateway/worker/ended.h"
 #include "gateway/worker/fcgi.h"
 #include "gateway/worker/lock.h"
 #include "gateway/worker/request.h"
@@ -110,6 +111,11 @@ static void
 count_state(const struct conn *c, enum conn_state state, uint32_t by)
 {
 	if (state == CONN_APP && app_is_event_driven(c->req->app))
+	if (state == CONN_IDLE)
+		atomic_store_explicit(&self.slot->idle,
+			atomic_load_explicit(&self.slot->idle, memory_order_relaxed) +
+				by,
+			memory_order_relaxed);
 		atomic_fetch_add_explicit(
 			&self.slot->pending, by, memory_order_relaxed);
 	if (state == CONN_DETACHED)
@@ -223,7 +229,7 @@ conn_close(struct conn *c)
 
 	abort_pending(c);
 	if (conn_is_asked(c) || c->state == CONN_DETACHED)
-		access_log(c->req);
+		request_ended(c->req);
 	if (c->state == CONN_DETACHED)
 		detached_end(c->req);
 	if (c->cut)

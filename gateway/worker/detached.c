@@ -8,6 +8,7 @@
 #include "gateway/logger/log.h"
 #include "gateway/worker/errands.h"
 #include "gateway/worker/lock.h"
+#include "gateway/worker/meter.h"
 
 enum { LOOK_MS = 1000 };
 
@@ -89,6 +90,7 @@ detached_begin(struct conn *c)
 {
 	struct al_request *req = c->req;
 
+	meter_answered(req);
 	req->begun = true;
 	req->response.status = presumed_status(req);
 	loop_pause(&self.loop, &c->watch);

@@ -8,6 +8,7 @@
 
 #include "gateway/logger/log.h"
 #include "gateway/worker/access_log.h"
+#include "gateway/worker/ended.h"
 #include "gateway/worker/error_page.h"
 #include "gateway/worker/fcgi.h"
 #include "gateway/worker/lock.h"
@@ -84,7 +85,7 @@ answer_all(const struct error_page *a)
 		if (!conn_is_asked(c))
 			continue;
 		answer(c, a);
-		access_log(c->req);
+		request_ended(c->req);
 	}
 	access_log_flush();
 	return has_lock;

@@ -9,6 +9,7 @@
 #include "gateway/logger/log.h"
 #include "gateway/worker/envelope.h"
 #include "gateway/worker/introductions.h"
+#include "gateway/worker/meter.h"
 #include "gateway/worker/peers.h"
 #include "gateway/worker/request.h"
 #include "gateway/worker/routing.h"
@@ -165,6 +166,7 @@ take(int fd, const struct envelope *e, struct slice bytes)
 
 	atomic_store_explicit(
 		&self.slot->queue_wait_ms, (uint32_t)waited, memory_order_relaxed);
+	meter_queued(waited);
 	if (waited <= limit * 1000) {
 		adopt(fd, e, bytes);
 		return;

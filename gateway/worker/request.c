@@ -119,6 +119,7 @@ request_reset(struct al_request *req)
 	req->script_name = NULL;
 	req->client.any.sa_family = AF_UNSPEC;
 	req->body_length = 0;
+	req->called_us = req->answered_us = 0;
 	req->started = req->begun = req->complete = false;
 	req->names_id = false;
 	req->too_long = req->waiting = false;

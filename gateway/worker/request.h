@@ -70,6 +70,8 @@ struct al_request {
 	bool waiting; /* the client could not take all: drained() is owed */
 
 	uint64_t began_us; /* clock_us() at its first byte, for the access log */
+	uint64_t called_us; /* when an application was called, 0: none was; and when */
+	uint64_t answered_us; /* it had answered; 0: it has not yet */
 
 	/* AL_ALREADY_HANDLED: see detached.c */
 	uint64_t taken; /* al_socket was called, as this one; 0: it was not */

@@ -6,10 +6,11 @@
 #include <sys/socket.h>
 
 #include "gateway/common/clock.h"
-#include "gateway/worker/access_log.h"
 #include "gateway/worker/detached.h"
+#include "gateway/worker/ended.h"
 #include "gateway/worker/fcgi.h"
 #include "gateway/worker/lock.h"
+#include "gateway/worker/meter.h"
 #include "gateway/worker/passing.h"
 #include "gateway/worker/queue.h"
 #include "gateway/worker/relief.h"
@@ -120,6 +121,7 @@ call(struct conn *c)
 	req->in_handle = true;
 	request_id_give(req);
 	count_request();
+	meter_called(req);
 	begin_call(c);
 	app_hook(req->app, AL_PRE_REQUEST, req);
 	int result = req->app->binding->handle(req->app->instance, req);
@@ -286,7 +288,7 @@ static enum want
 next_request(struct conn *c)
 {
 	if (c->keep_alive) {
-		access_log(c->req);
+		request_ended(c->req);
 		request_reset(c->req);
 		if (c->fcgi != NULL)
 			fcgi_end(c);
@@ -296,7 +298,7 @@ next_request(struct conn *c)
 	bool linger = c->linger || self.leaving || request_has_input(c->req);
 	if (!linger || self.settings->linger_timeout == 0)
 		return WANT_CLOSE;
-	access_log(c->req);
+	request_ended(c->req);
 	shutdown(c->watch.fd, SHUT_WR);
 	return conn_move(c, CONN_LINGER);
 }

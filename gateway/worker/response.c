@@ -15,6 +15,7 @@
 #include "gateway/logger/log.h"
 #include "gateway/worker/fcgi.h"
 #include "gateway/worker/lock.h"
+#include "gateway/worker/meter.h"
 #include "gateway/worker/request_id.h"
 #include "gateway/worker/routing.h"
 #include "gateway/worker/threads.h"
@@ -451,6 +452,7 @@ response_finish(struct al_request *req, enum al_result result, int error_status)
 {
 	struct conn *c = req->conn;
 
+	meter_answered(req);
 	if (c->broken)
 		return;
 	if (result == AL_DONE && !req->started) {
