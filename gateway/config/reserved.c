@@ -12,7 +12,6 @@
 	"uwsgi is not spoken; let the web server pass requests on by HTTP, or by " \
 	"FastCGI " \
 	"(protocol)"
-#define NO_METRICS "metrics are not built in yet; leave it out"
 #define NO_PYTHON_LOG \
 	"the log is not Python's; leave it out, and see log_config, errorlog, " \
 	"accesslog and loglevel"
@@ -40,8 +39,6 @@ static const struct {
 		NO_HTTP2 },
 	{ "uwsgi_allow_ips|uwsgi-allow-from", NO_UWSGI },
 
-	{ "statsd_host|statsd_prefix|dogstatsd_tags|enable_backlog_metric",
-		NO_METRICS },
 	{ "logconfig|logconfig_dict|logconfig_json|log-config-json|logger_class",
 		NO_PYTHON_LOG },
 	{ "wsgi_app",

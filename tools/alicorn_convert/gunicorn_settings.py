@@ -194,7 +194,6 @@ NO_TLS = "TLS is not built in; put a TLS proxy in front"
 NO_HTTP2 = "HTTP/2 is not built in; put a proxy in front that speaks it to clients"
 NO_UWSGI = ("the uwsgi protocol is not spoken; let the proxy pass requests on by HTTP (in nginx "
             "proxy_pass instead of uwsgi_pass)")
-NO_METRICS = "metrics are not built in; the access log has %(D)s and %(s)s"
 NO_PYTHON_LOG = ("the log is not Python's; errorlog, accesslog, loglevel, access_log_format and "
                  "syslog are there. The application may configure logging for itself")
 NO_DIRTY = ("there is no second kind of workers; what takes long can be an application of its own, "
@@ -295,10 +294,11 @@ TABLE = [
     Row("control_socket", "--control-socket", text, NO_CONTROL),
     Row("control_socket_mode", "--control-socket-mode", anything, NO_CONTROL),
     Row("control_socket_disable", "--no-control-socket", truth, NEEDLESS),
-    Row("statsd_host", "--statsd-host", text, NO_METRICS),
-    Row("statsd_prefix", "--statsd-prefix", text, NO_METRICS),
-    Row("dogstatsd_tags", "--dogstatsd-tags", text, NO_METRICS),
-    Row("enable_backlog_metric", "--enable-backlog-metric", truth, NO_METRICS),
+    Row("statsd_host", "--statsd-host", text, same("statsd_host")),
+    Row("statsd_prefix", "--statsd-prefix", text, same("statsd_prefix")),
+    Row("dogstatsd_tags", "--dogstatsd-tags", text, same("dogstatsd_tags")),
+    Row("enable_backlog_metric", "--enable-backlog-metric", truth,
+        same("enable_backlog_metric")),
     Row("logconfig", "--log-config", text, NO_PYTHON_LOG),
     Row("logconfig_dict", "", anything, NO_PYTHON_LOG),
     Row("logconfig_json", "--log-config-json", text, NO_PYTHON_LOG),
