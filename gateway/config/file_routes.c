@@ -37,7 +37,7 @@ make_items(struct reader *r, const config_setting_t *list, size_t n, size_t size
 
 	if (items == NULL)
 		load_fault(r->load, &origin, "out of memory");
-	return items;
+	return items != NULL ? memset(items, 0, n * size) : NULL;
 }
 
 /* A setting that the sections do not know. */
