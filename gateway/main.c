@@ -11,6 +11,7 @@
 #include "gateway/common/title.h"
 #include "gateway/config/config.h"
 #include "gateway/logger/log.h"
+#include "gateway/routes/explain.h"
 #include "gateway/worker/prototype.h"
 #include "gateway/worker/worker.h"
 
@@ -125,6 +126,22 @@ static void (*const printed[])(const struct config *, struct buffer *) = {
 	[CONFIG_VERSION] = make_version,
 };
 
+/* 1 when nobody would get the request. */
+static enum exit_status
+answer_question(const struct config *config)
+{
+	struct buffer text = { 0 };
+	bool found;
+	const char *reason = explain(config, &text, &found);
+
+	put(&text, stdout);
+	buffer_release(&text);
+	if (reason == NULL)
+		return found ? EXIT_DONE : EXIT_CONFIG;
+	fprintf(stderr, "alicorn: --explain %s: %s\n", config->explain, reason);
+	return EXIT_USAGE;
+}
+
 /* What is asked for instead of running. Broken files are left out of it, but then all
  * is not well. */
 static enum exit_status
@@ -134,6 +151,8 @@ show(struct config *config)
 
 	if (config->action == CONFIG_CHECK)
 		status = trial_run(config, worker_check);
+	else if (config->action == CONFIG_EXPLAIN)
+		status = answer_question(config);
 	else
 		print(printed[config->action], config);
 	if (config->n_broken > 0)

@@ -84,6 +84,8 @@ wanted_action(const struct command_settings *c)
 		return CONFIG_VERSION;
 	if (c->print_config)
 		return CONFIG_PRINT;
+	if (c->explain != NULL)
+		return CONFIG_EXPLAIN;
 	return c->check_config ? CONFIG_CHECK : CONFIG_RUN;
 }
 
@@ -321,6 +323,8 @@ config_load(int argc, char *const *argv, const struct config *previous,
 	}
 	l.usage_fault = !read_options(&l, argv + (argc > 0 ? 1 : 0));
 	c->action = wanted_action(&l.options.command);
+	c->explain = l.options.command.explain;
+	c->explain_from = l.options.command.explain_from;
 	if (!l.usage_fault && c->action != CONFIG_HELP && c->action != CONFIG_VERSION)
 		read_settings(&l);
 	free(l.cwd);

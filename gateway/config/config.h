@@ -17,6 +17,7 @@ enum config_action {
 	CONFIG_RUN,
 	CONFIG_CHECK, /* --check-config */
 	CONFIG_PRINT, /* --print-config */
+	CONFIG_EXPLAIN, /* --explain */
 	CONFIG_HELP, /* --help */
 	CONFIG_VERSION, /* --version */
 };
@@ -26,6 +27,8 @@ struct reading;
 struct config {
 	struct arena memory; /* all of it lives here, or in the readings */
 	enum config_action action;
+	const char *explain; /* "METHOD URL" */
+	const char *explain_from; /* an address, or NULL */
 	struct server_settings server;
 	/* In the order of the files, then the fronts of sites; at least one when run.
 	 */

@@ -23,6 +23,10 @@ const struct setting command_table[COMMAND_SETTINGS] = {
 		"check the configuration, load the applications, and exit"),
 	ROW(print_config, BOOL, 0, "print-config", NULL,
 		"print the configuration, and where each value comes from, and exit"),
+	ROW(explain, STR, 0, "explain", "METHOD URL",
+		"print which route a request would take, and why, and exit"),
+	ROW(explain_from, STR, 0, "explain-from", "ADDRESS",
+		"the client's address for --explain, 127.0.0.1 when not set"),
 	ROW(help, BOOL, 'h', "help", NULL, "print this text and exit"),
 	ROW(version, BOOL, 'v', "version", NULL, "print the version and exit"),
 };
@@ -116,16 +120,34 @@ says_no(const struct setting *row)
 		text_same_flag(slice_str(row->flag + 3), slice_str(row->name));
 }
 
-/* The value of an option: what was joined to it, else the next word. */
+/* What was joined to an option, else the next word. METHOD URL is two words, or one
+ * text with both. */
+static const char *
+value_words(struct reader *r, const struct setting *row, const char *value)
+{
+	bool is_two = strchr(row->value, ' ') != NULL;
+
+	if (value == NULL && *r->next != NULL)
+		value = *r->next++;
+	if (value == NULL || !is_two || strchr(value, ' ') != NULL)
+		return value;
+	if (*r->next == NULL)
+		return NULL;
+	return text_format(&r->load->config->memory, "%s %s", value, *r->next++);
+}
+
 static bool
 set_option(struct reader *r, const struct option *o, const char *value)
 {
-	if (!takes_value(o))
-		value = says_no(&o->section.table[o->row]) ? "false" : "true";
-	else if (value == NULL && *r->next != NULL)
-		value = *r->next++;
+	const struct setting *row = &o->section.table[o->row];
+
+	if (takes_value(o))
+		value = value_words(r, row, value);
+	else
+		value = says_no(row) ? "false" : "true";
 	if (value == NULL) {
-		load_fault(r->load, &r->origin, "%s needs a value", o->name);
+		load_fault(r->load, &r->origin, "%s needs %s", o->name,
+			strchr(row->value, ' ') != NULL ? row->value : "a value");
 		return false;
 	}
 	return load_value(r->load, o->section, o->row, o->name, value, r->origin);

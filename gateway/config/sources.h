@@ -45,13 +45,15 @@ enum command_setting {
 	COMMAND_config,
 	COMMAND_check_config,
 	COMMAND_print_config,
+	COMMAND_explain,
+	COMMAND_explain_from,
 	COMMAND_help,
 	COMMAND_version,
 	COMMAND_SETTINGS
 };
 
 struct command_settings {
-	setting_str config;
+	setting_str config, explain, explain_from;
 	setting_bool check_config, print_config, help, version;
 	struct origin origins[COMMAND_SETTINGS];
 };
