@@ -53,6 +53,10 @@ find_binding(const char *name, char *path, size_t room)
 	static char error[384];
 	const char *folder = program_folder();
 
+	if (name[0] == '/') {
+		snprintf(path, room, "%s", name);
+		return NULL;
+	}
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 		int n = snprintf(path, room, "%s/%s/%s.so", folder, places[i], name);
 		if (n > 0 && (size_t)n < room && access(path, R_OK) == 0)

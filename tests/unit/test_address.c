@@ -109,13 +109,14 @@ static const struct {
 		"fcgi:unix:HERE/x,unix:/y" },
 	{ "files:.", "files", "HERE", "files:HERE" },
 	{ "files:/", "files", "/", "files:/" },
+	{ "binding:a.so:x:y", "HERE/a.so", "x:y", "binding:HERE/a.so:x:y" },
 };
 
 #define FORMS \
 	"not a target: MODULE:CALLABLE, FILE.py, FILE.lua, FILE.php, FILE.so, " \
 	"php:FOLDER, lua:FILE, lua:MODULE, luajit:FILE, luajit:MODULE, " \
-	"fcgi://HOST:PORT, fcgi:unix:PATH, fcgi-exec:PROGRAM, cgi:PATH or " \
-	"files:FOLDER"
+	"fcgi://HOST:PORT, fcgi:unix:PATH, fcgi-exec:PROGRAM, cgi:PATH, " \
+	"files:FOLDER or binding:FILE.so:WHAT"
 
 static const struct {
 	const char *text, *reason;
@@ -158,6 +159,9 @@ static const struct {
 	{ "lua:", "no path is given" },
 	{ "cgi:/none/x", "/none/x: No such file or directory" },
 	{ "files:", "no path is given" },
+	{ "binding:a.so", "not of the form binding:FILE.so:WHAT" },
+	{ "binding:a.so:", "not of the form binding:FILE.so:WHAT" },
+	{ "binding:none.so:x", "HERE/none.so: No such file or directory" },
 	{ "files:none", "HERE/none: No such file or directory" },
 	{ "files:app.py", "HERE/app.py: not a folder" },
 	{ "/srv/blog", FORMS },
@@ -213,7 +217,7 @@ START_TEST(targets_are_told_by_shape)
 	struct target t;
 
 	ck_assert_pstr_eq(target_parse(&t, targets[_i].text, folder, &memory), NULL);
-	ck_assert_str_eq(t.binding, targets[_i].binding);
+	assert_text(t.binding, targets[_i].binding, &memory);
 	assert_text(t.spec, targets[_i].spec, &memory);
 	assert_text(t.text, targets[_i].absolute, &memory);
 	ck_assert_ptr_null(t.command);
