@@ -86,7 +86,7 @@ TEST_FILES := $(patsubst tests/apps/%.c,$(BUILD)/apps/%.so,$(wildcard tests/apps
 Q = $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
 
-all: $(BUILD)/alicorn $(BUILD)/alicorn-fcgi $(BINDING_FILES) $(DEMO_FILES) $(EXAMPLE_APPS)
+all: $(BUILD)/alicorn $(BUILD)/alicornctl $(BUILD)/alicorn-fcgi $(BINDING_FILES) $(DEMO_FILES) $(EXAMPLE_APPS)
 	@$(foreach b,$(filter-out $(BINDINGS),python lua luajit php),echo \
 		"$(b): not built, its language is not installed (make deps)";)
 
@@ -94,6 +94,10 @@ $(BUILD)/alicorn: $(GATEWAY) $(PROTOCOLS) $(LLHTTP_OBJECTS)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(OWN_CFLAGS) $(LDFLAGS) $(OWN_LDFLAGS) -rdynamic -pie -o $@ $^ \
 		$(CONFIG_LIBS) $(LLHTTP_LIBS) -ldl -lpthread $(LDLIBS)
+
+$(BUILD)/alicornctl: $(call objects,gateway/ctl) $(BUILD)/protocols/buffer.o
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(OWN_CFLAGS) $(LDFLAGS) $(OWN_LDFLAGS) -pie -o $@ $^ $(LDLIBS)
 
 # The binding of C applications, on libfcgi instead of the gateway.
 $(BUILD)/alicorn-fcgi: $(call objects,tools/fcgi bindings/c) $(CODECS) $(patsubst \
@@ -235,6 +239,9 @@ deps:
 
 DEST = $(DESTDIR)$(PREFIX)
 INSTALLED = 755:$(BUILD)/alicorn:bin/alicorn 755:$(BUILD)/alicorn-fcgi:bin/alicorn-fcgi \
+	755:$(BUILD)/alicornctl:bin/alicornctl \
+	$(foreach c,$(notdir $(wildcard completions/bash/*)),644:completions/bash/$(c):share/bash-completion/completions/$(c)) \
+	$(foreach c,$(notdir $(wildcard completions/zsh/*)),644:completions/zsh/$(c):share/zsh/site-functions/$(c)) \
 	644:gateway/alicorn.h:include/alicorn.h \
 	644:gateway/alicorn-hooks.h:include/alicorn-hooks.h \
 	644:gateway/alicorn-worker.h:include/alicorn-worker.h \

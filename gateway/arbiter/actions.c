@@ -1,28 +1,60 @@
 /* What each signal does, as alicorn(8) tells it. */
 #include "gateway/arbiter/inside.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "gateway/arbiter/access_file.h"
 #include "gateway/arbiter/notify.h"
 #include "gateway/arbiter/signals.h"
 #include "gateway/arbiter/upgrade.h"
 #include "gateway/logger/log.h"
 
+struct pool *
+arbiter_pool(const struct generation *g, const char *name)
+{
+	struct pool *pool = NULL;
+
+	/* The last one is the one whose size is the configured one. */
+	for (size_t i = 0; i < g->n_pools; i++) {
+		if (strcmp(g->pools[i].app->name, name) == 0)
+			pool = &g->pools[i];
+	}
+	return pool;
+}
+
+const char *
+arbiter_scale(struct arbiter *a, struct pool *pool, int by)
+{
+	static char reason[256];
+	const char *name = pool->app->name;
+	unsigned before = pool->target;
+	struct pool *coming =
+		a->reload.coming != NULL ? arbiter_pool(a->reload.coming, name) : NULL;
+
+	if (!pool_scale(pool, by)) {
+		snprintf(reason, sizeof(reason),
+			"%s: the number of processes stays %u: it can be %u to %u",
+			name, before, pool->min != 0 ? pool->min : 1,
+			pool->max != 0 ? pool->max : UINT16_MAX);
+		return reason;
+	}
+	log_info("%s: the number of processes is now %u", name, pool->target);
+	if (pool->target != before)
+		hooks_scaled(&a->family.hooks, pool, before);
+	if (coming != NULL)
+		pool_scale(coming, by);
+	return NULL;
+}
+
 static void
 scale(struct arbiter *a, int by)
 {
-	struct pool *pool = generation_primary(a->reload.current);
-	unsigned before = pool->target;
+	const char *reason =
+		arbiter_scale(a, generation_primary(a->reload.current), by);
 
-	if (!pool_scale(pool, by))
-		log_warning("%s: the number of processes stays %u", pool->app->name,
-			pool->target);
-	else
-		log_info("%s: the number of processes is now %u", pool->app->name,
-			pool->target);
-	if (pool->target != before)
-		hooks_scaled(&a->family.hooks, pool, before);
-	if (a->reload.coming != NULL)
-		pool_scale(generation_primary(a->reload.coming), by);
+	if (reason != NULL)
+		log_warning("%s", reason);
 }
 
 static void
@@ -44,8 +76,8 @@ reload_configuration(struct arbiter *a)
 		reload_ask(&a->reload);
 }
 
-static void
-reopen_logs(struct arbiter *a)
+void
+arbiter_reopen_logs(struct arbiter *a)
 {
 	struct child *child;
 
@@ -57,8 +89,8 @@ reopen_logs(struct arbiter *a)
 	}
 }
 
-static void
-upgrade(struct arbiter *a)
+const char *
+arbiter_upgrade(struct arbiter *a)
 {
 	const struct generation *g = a->reload.current;
 	const struct al_facts facts = facts_of_generation(g);
@@ -68,7 +100,15 @@ upgrade(struct arbiter *a)
 
 	if (reason == NULL)
 		log_info("arbiter %d starts beside this one", (int)upgrade_pid());
-	else
+	return reason;
+}
+
+static void
+upgrade(struct arbiter *a)
+{
+	const char *reason = arbiter_upgrade(a);
+
+	if (reason != NULL)
 		log_warning("USR2: %s", reason);
 }
 
@@ -98,8 +138,8 @@ force_stop(struct arbiter *a)
 	arbiter_stop(a, STOP_FORCED, "told to stop again: all are killed");
 }
 
-static void
-stop_gracefully(struct arbiter *a)
+void
+arbiter_stop_gracefully(struct arbiter *a)
 {
 	if (a->stop != STOP_NO)
 		force_stop(a);
@@ -107,8 +147,8 @@ stop_gracefully(struct arbiter *a)
 		arbiter_stop(a, STOP_GRACEFUL, "stop: requests are finished first");
 }
 
-static void
-stop_quickly(struct arbiter *a)
+void
+arbiter_stop_quickly(struct arbiter *a)
 {
 	if (a->stop != STOP_NO)
 		force_stop(a);
@@ -132,13 +172,13 @@ static const struct action {
 	{ SIGTTOU, remove_process, "TTOU", "one less, the oldest; never below one" },
 	{ SIGHUP, reload_configuration, "HUP",
 		"reload, if everything new can be started" },
-	{ SIGUSR1, reopen_logs, "USR1", "reopen the log, in the workers too" },
+	{ SIGUSR1, arbiter_reopen_logs, "USR1", "reopen the log, in the workers too" },
 	{ SIGUSR2, upgrade, "USR2", "start the program anew, beside this one" },
 	{ SIGWINCH, stop_workers, "WINCH", "stop the workers, until the next HUP" },
-	{ SIGTERM, stop_gracefully, "TERM",
+	{ SIGTERM, arbiter_stop_gracefully, "TERM",
 		"graceful stop; a second signal forces it" },
-	{ SIGQUIT, stop_quickly, "QUIT", "quick stop" },
-	{ SIGINT, stop_quickly, "INT", "quick stop" },
+	{ SIGQUIT, arbiter_stop_quickly, "QUIT", "quick stop" },
+	{ SIGINT, arbiter_stop_quickly, "INT", "quick stop" },
 	{ SIGCHLD, wake_up, "CHLD", "a child has died" },
 };
 

@@ -77,6 +77,7 @@ wait_ms(const struct arbiter *a)
 	next = min(next, forsaken_deadline(&a->family));
 	next = min(next, hooks_deadline(&a->family.hooks));
 	next = min(next, files_deadline(&a->files));
+	next = min(next, control_deadline(&a->control));
 	TAILQ_FOREACH (child, &a->family.children, next) {
 		if (child->deadline != 0)
 			next = min(next, child->deadline);
@@ -96,6 +97,8 @@ hear_news(struct arbiter *a, int timeout_ms)
 		void *whose = events[i].data.ptr;
 		if (whose == &a->files)
 			files_notified(&a->files, clock_ms());
+		else if (control_owns(&a->control, whose))
+			control_hear(a, whose);
 		else if (whose != NULL) /* else it is the pipe of the signals */
 			news_hear(a, whose);
 	}
@@ -110,6 +113,7 @@ take_over(struct arbiter *a)
 	log_info("the old arbiter has gone; this one is the arbiter now");
 	reload_promote(&a->reload);
 	listeners_share(&a->reload.listeners, false);
+	control_promote(&a->control);
 	inherited_clean_up();
 	notify_speak();
 }
@@ -137,12 +141,12 @@ run(struct arbiter *a)
 	while (!is_over(a)) {
 		reload_step(&a->reload);
 		reload_keep(&a->reload, clock_ms());
+		control_step(a, clock_ms());
+		board_keep_publish(a, clock_ms());
 		hear_news(a, wait_ms(a));
 		actions_obey(a);
 		news_of_deaths(a);
 		enforce_limits(a);
-		control_step(a, clock_ms());
-		board_keep_publish(a, clock_ms());
 		watch_files(a);
 		notify_beat(clock_ms());
 		announce(a);
@@ -188,6 +192,8 @@ prepare(struct arbiter *a, struct config *config)
 	if (upgrade_is_second())
 		notify_hush();
 	const char *reason = reload_first(&a->reload, config);
+	if (reason == NULL)
+		reason = control_open(a);
 	if (reason == NULL) {
 		inherited_settle();
 		queues_settle();
@@ -217,6 +223,7 @@ arbiter_run(struct config *config, const struct arbiter_job *job)
 
 	reload_init(&a.reload, &a.family, job);
 	files_init(&a.files);
+	control_init(&a.control);
 	const char *reason = prepare(&a, config);
 	if (reason == NULL) {
 		run(&a);
@@ -229,5 +236,6 @@ arbiter_run(struct config *config, const struct arbiter_job *job)
 	files_release(&a.files);
 	family_release(&a.family);
 	signals_release();
+	control_release(&a.control);
 	return (int)a.status;
 }

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "gateway/arbiter/arbiter.h"
+#include "gateway/arbiter/control.h"
 #include "gateway/arbiter/files.h"
 #include "gateway/arbiter/reload.h"
 
@@ -16,6 +17,7 @@ struct arbiter {
 	struct family family;
 	struct reload reload;
 	struct files files;
+	struct control control;
 	enum stop stop; /* STOP_NO: it runs */
 	bool is_up; /* every pool had a child that was ready */
 	enum exit_status status;
@@ -23,6 +25,18 @@ struct arbiter {
 
 /* Stops everything, with these words for the log. */
 void arbiter_stop(struct arbiter *a, enum stop how, const char *words);
+
+/* What some signals do, for who asks in another way. The first two return NULL, or why
+ * it cannot be. */
+const char *arbiter_upgrade(struct arbiter *a);
+const char *arbiter_scale(struct arbiter *a, struct pool *pool, int by);
+void arbiter_stop_gracefully(struct arbiter *a);
+void arbiter_stop_quickly(struct arbiter *a);
+void arbiter_reopen_logs(struct arbiter *a);
+
+/* The pool of an application whose size is the configured one; NULL: there is no such
+ * application. */
+struct pool *arbiter_pool(const struct generation *g, const char *name);
 
 /* Begins to handle the signals that have an action; -1 and errno. */
 int actions_init(void);

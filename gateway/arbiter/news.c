@@ -137,6 +137,7 @@ static void (*const hear[])(
 	[MESSAGE_BORN] = heard_born,
 	[MESSAGE_LOOK] = heard_look,
 	[MESSAGE_SEND] = heard_letter,
+	[MESSAGE_TRACE] = heard_trace,
 };
 
 /* Who has told no pid, or a wrong one, has nothing else to say. */
@@ -196,8 +197,8 @@ bury(struct arbiter *a, struct child *child, int status, const struct rusage *us
 	news_hear(a, child); /* its last words may say why */
 	uint64_t now = clock_ms();
 	obituary_log(child, status, used, now);
-	tell_exit(a, child, status);
 	board_keep_death(&a->family, child, status);
+	tell_exit(a, child, status);
 	judge_death(a, child, now);
 	child_free(&a->family, child);
 }
@@ -240,8 +241,8 @@ bury_the_unborn(struct arbiter *a)
 		struct child *next = TAILQ_NEXT(child, next);
 		if (child->unborn && child->channel.fd == -1) {
 			obituary_log_unborn(child);
-			judge_death(a, child, clock_ms());
 			board_keep_unborn(&a->family, child);
+			judge_death(a, child, clock_ms());
 			child_free(&a->family, child);
 		}
 		child = next;

@@ -1,6 +1,7 @@
 #include "gateway/arbiter/reload.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,6 +68,7 @@ reload_release(struct reload *r)
 		generation_free(r->current, &r->listeners);
 	}
 	r->current = NULL;
+	buffer_release(&r->said);
 }
 
 /* ---- What is of the whole server ---- */
@@ -221,10 +223,28 @@ reload_first(struct reload *r, struct config *config)
 	return NULL;
 }
 
+/* For those who have asked for it. */
+static void __attribute__((format(printf, 2, 3)))
+end(struct reload *r, const char *format, ...)
+{
+	char text[768];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	buffer_addf(&r->said, "%s\n", text);
+	r->ended = r->begun;
+}
+
 /* The old generation goes on, with its log. */
 static void
-log_failure(const struct reload *r, const char *reason)
+log_failure(struct reload *r, const char *reason)
 {
+	r->has_committed = false;
+	r->failed++;
+	snprintf(r->last_failure, sizeof(r->last_failure), "%s", reason);
+	end(r, "%s; generation %u goes on", reason, r->current->number);
 	use_log(&r->current->config->server);
 	notify_reloaded(generation_present(r->current));
 	log_error(
@@ -241,22 +261,21 @@ tell_reload(struct reload *r)
 
 static void
 begin(struct reload *r)
-	r->has_committed = false;
-	r->failed++;
-	snprintf(r->last_failure, sizeof(r->last_failure), "%s", reason);
-	end(r, "%s; generation %u goes on", reason, r->current->number);
 {
 	struct buffer errors = { .limit = 65536 };
 	const char *reason = "the configuration is not valid";
 
 	r->asked = false;
 	r->failure[0] = '\0';
+	r->begun++;
+	buffer_reset(&r->said);
 	notify_reloading();
 	struct config *config =
 		r->job->reload(r->job->arg, r->current->config, &errors);
 	if (config != NULL)
 		r->coming = prepare(r, config, ATTEMPTS_RELOAD, &reason);
 	log_lines(LOG_LEVEL_ERROR, buffer_slice(&errors));
+	buffer_add_slice(&r->said, buffer_slice(&errors));
 	if (r->coming == NULL)
 		log_failure(r, reason);
 	else
@@ -282,6 +301,10 @@ commit(struct reload *r)
 		 "stops",
 		new->number, generation_present(new), old->number);
 	notify_reloaded(generation_present(new));
+	r->has_committed = true;
+	r->done++;
+	end(r, "generation %u serves with %u processes", new->number,
+		generation_present(new));
 	generation_retire(old);
 	TAILQ_INSERT_TAIL(&r->retired, old, next);
 }
@@ -299,14 +322,11 @@ give_up(struct reload *r, const char *reason)
 
 /* ---- From outside ---- */
 
-void
+unsigned
 reload_ask(struct reload *r)
-	r->has_committed = true;
-	r->done++;
-	end(r, "generation %u serves with %u processes", new->number,
-		generation_present(new));
 {
 	r->asked = true;
+	return r->begun + 1;
 }
 
 void
@@ -365,11 +385,18 @@ reload_step(struct reload *r)
 void
 reload_stop(struct reload *r, enum stop how)
 {
+	static const char reason[] = "the workers were told to stop";
 	struct generation *g;
 
-	r->asked = false;
 	if (r->coming != NULL)
-		give_up(r, "the workers were told to stop");
+		give_up(r, reason);
+	if (r->asked) {
+		r->asked = false;
+		r->begun++;
+		buffer_reset(&r->said);
+		r->has_committed = false;
+		end(r, "%s", reason);
+	}
 	generation_stop(r->current, how);
 	TAILQ_FOREACH (g, &r->retired, next) {
 		generation_stop(g, how);

@@ -48,8 +48,8 @@ void reload_release(struct reload *r);
 const char *reload_first(struct reload *r, struct config *config);
 
 /* Shall be done as soon as none is going on; asked any number of times it is done once.
- */
-void reload_ask(struct reload *r);
+ * Returns its number: r->ended will be that. */
+unsigned reload_ask(struct reload *r);
 
 /* The coming generation has failed; the first reason is the one that is told. */
 void reload_fail(struct reload *r, const char *reason);

@@ -36,12 +36,17 @@ set(int fd, mode_t mode, const struct identity *owner)
 const char *
 socket_file_set(const char *path, const struct app_settings *app)
 {
+	return socket_file_give(path, (mode_t)app->socket_mode, &app->socket_identity);
+}
+
+const char *
+socket_file_give(const char *path, mode_t mode, const struct identity *owner)
+{
 	static char reason[PATH_MAX + 128];
 	const char *failed = NULL;
 	int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 
-	if (fd == -1 ||
-		set(fd, (mode_t)app->socket_mode, &app->socket_identity) == -1) {
+	if (fd == -1 || set(fd, mode, owner) == -1) {
 		snprintf(reason, sizeof(reason), "owner and mode of %s: %s", path,
 			strerror(errno));
 		failed = reason;
@@ -81,4 +86,74 @@ socket_file_clear(const char *path)
 	else
 		return unlink(path);
 	return -1;
+}
+
+/* ---- To listen ---- */
+
+/* Nobody else can connect before the file has its owner and mode. */
+static int
+bind_private(int fd, const struct sockaddr_un *name)
+{
+	mode_t before = umask(0177);
+	int done = bind(fd, (const struct sockaddr *)name, sizeof(*name));
+
+	umask(before);
+	return done;
+}
+
+static int
+listen_there(const struct sockaddr_un *name)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd == -1)
+		return -1;
+	if (bind_private(fd, name) == 0 && listen(fd, SOMAXCONN) == 0)
+		return fd;
+	int saved = errno;
+	close(fd);
+	errno = saved;
+	return -1;
+}
+
+int
+socket_file_open(const char *path)
+{
+	struct sockaddr_un name = { .sun_family = AF_UNIX };
+	size_t len = strlen(path);
+
+	if (len >= sizeof(name.sun_path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	memcpy(name.sun_path, path, len);
+	return socket_file_clear(path) == 0 ? listen_there(&name) : -1;
+}
+
+const char *
+socket_file_why(int error)
+{
+	if (error == ENAMETOOLONG)
+		return "the path is too long for a socket";
+	if (error == EEXIST)
+		return "the file exists and is not a socket";
+	return strerror(error);
+}
+
+void
+socket_file_note(struct socket_file *f, const char *path)
+{
+	struct stat st;
+
+	if (lstat(path, &st) == 0)
+		*f = (struct socket_file){ .device = st.st_dev, .inode = st.st_ino };
+}
+
+void
+socket_file_remove(const struct socket_file *f, const char *path)
+{
+	struct stat st;
+
+	if (lstat(path, &st) == 0 && st.st_dev == f->device && st.st_ino == f->inode)
+		unlink(path);
 }

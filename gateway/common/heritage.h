@@ -77,6 +77,7 @@ enum message {
 	MESSAGE_BORN, /* its prototype has forked it; the payload is its pid_t */
 	MESSAGE_LOOK, /* somebody looks at the board; "m": at memory, too */
 	MESSAGE_SEND, /* from its application to others: struct letter, then the data */
+	MESSAGE_TRACE, /* a request that has ended: struct trace_record, its texts */
 	/* arbiter to worker */
 	MESSAGE_SERVE, /* begin to accept: the generation is committed */
 	MESSAGE_DELIVER, /* the same, from another worker */

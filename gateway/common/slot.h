@@ -29,6 +29,7 @@ struct slot {
 	_Atomic int state; /* enum slot_state */
 	_Atomic int verdict; /* enum slot_verdict, written by the arbiter */
 	_Atomic int farewell; /* enum slot_farewell, written by the arbiter */
+	_Atomic int traced; /* its requests are followed, written by the arbiter */
 
 	/* The request in the application. busy_since is CLOCK_MONOTONIC in
 	 * milliseconds, 0 when there is none; client is the descriptor, in the worker,

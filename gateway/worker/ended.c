@@ -2,10 +2,12 @@
 
 #include "gateway/worker/access_log.h"
 #include "gateway/worker/meter.h"
+#include "gateway/worker/trace.h"
 
 void
 request_ended(struct al_request *req)
 {
 	meter_ended(req);
+	trace_ended(req);
 	access_log(req);
 }

@@ -15,6 +15,7 @@
 #include "gateway/worker/request.h"
 #include "gateway/worker/request_id.h"
 #include "gateway/worker/self.h"
+#include "gateway/worker/trace.h"
 #include "gateway/worker/worker.h"
 
 /* Made before anything goes wrong: a signal handler only sends them. */
@@ -81,6 +82,7 @@ answer_all(const struct error_page *a)
 	struct conn *c;
 
 	access_log_last_words();
+	trace_last_words();
 	LIST_FOREACH (c, &self.conns, in_all) {
 		if (!conn_is_asked(c))
 			continue;

@@ -227,6 +227,12 @@ worker_tell(enum message type, struct slice payload, int fd)
 }
 
 bool
+worker_has_told(void)
+{
+	return !channel_waits(&channel);
+}
+
+bool
 worker_may_tell(size_t n)
 {
 	return channel_has_room(&channel, n);

@@ -26,6 +26,9 @@ int worker_born(const struct heritage *h);
  * False: the arbiter has gone. */
 bool worker_tell(enum message type, struct slice payload, int fd);
 
+/* All that was told has gone out; nothing of it waits. */
+bool worker_has_told(void);
+
 /* There is room for so many bytes, beside the worker's own news. */
 bool worker_may_tell(size_t n);
 

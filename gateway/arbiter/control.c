@@ -1,0 +1,445 @@
+#include "gateway/arbiter/control_command.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "gateway/arbiter/control_status.h"
+#include "gateway/common/clock.h"
+#include "gateway/config/text.h"
+#include "gateway/logger/log.h"
+#include "gateway/status/render.h"
+
+enum {
+	PEERS_A_ROUND = 64,
+	PATIENCE_MS = 10000, /* with a peer that sends or takes nothing */
+	ANSWER_MAX = 64 << 20,
+	FOLLOWING_MAX = 64 << 10, /* that waits for one who follows requests */
+};
+
+void
+control_init(struct control *c)
+{
+	*c = (struct control){ .fd = -1 };
+	for (size_t i = 0; i < CONTROL_PEERS; i++)
+		c->peers[i].fd = -1;
+}
+
+static void
+hang_up(struct control_peer *peer)
+{
+	close(peer->fd);
+	buffer_release(&peer->in);
+	buffer_release(&peer->out);
+	*peer = (struct control_peer){ .fd = -1 };
+}
+
+void
+control_release(struct control *c)
+{
+	for (size_t i = 0; i < CONTROL_PEERS; i++) {
+		if (c->peers[i].fd != -1)
+			hang_up(&c->peers[i]);
+	}
+	control_close(c);
+	control_status_release();
+}
+
+bool
+control_owns(const struct control *c, const void *whose)
+{
+	const struct control_peer *peer = whose;
+
+	return whose == c || (peer >= c->peers && peer < c->peers + CONTROL_PEERS);
+}
+
+/* ---- To the peer ---- */
+
+/* An end of its side alone is none: it may still wait for the answer. */
+static void
+watch(struct arbiter *a, struct control_peer *peer)
+{
+	struct epoll_event event = { .data.ptr = peer };
+
+	event.events = (peer->state == CONTROL_READING ? EPOLLIN : 0) |
+		(peer->out.len > 0 ? EPOLLOUT : 0);
+	if (event.events != peer->watched)
+		epoll_ctl(a->family.epoll, EPOLL_CTL_MOD, peer->fd, &event);
+	peer->watched = event.events;
+}
+
+/* Sends what the peer takes; false: it has gone. */
+static bool
+send_some(struct control_peer *peer)
+{
+	ssize_t n = 1;
+
+	while (peer->out.len > 0 && n > 0) {
+		n = send(peer->fd, peer->out.ptr, peer->out.len,
+			MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (n <= 0)
+			continue;
+		buffer_consume(&peer->out, (size_t)n);
+		peer->deadline = clock_ms() + PATIENCE_MS;
+	}
+	return n > 0 || errno == EAGAIN || errno == EINTR;
+}
+
+/* Sends, and ends the connection when that is to be. */
+static void
+attend(struct arbiter *a, struct control_peer *peer)
+{
+	bool is_there = send_some(peer) && !peer->out.failed;
+	bool is_done = peer->state == CONTROL_LEAVING && peer->out.len == 0;
+
+	if (!is_there || is_done) {
+		hang_up(peer);
+		return;
+	}
+	if (peer->out.len == 0 && peer->state != CONTROL_READING)
+		peer->deadline = 0;
+	watch(a, peer);
+}
+
+void
+control_flush(struct arbiter *a, struct control_peer *peer)
+{
+	attend(a, peer);
+}
+
+static const char *const outcomes[] = {
+	[CONTROL_DONE] = "ok\n",
+	[CONTROL_FAILED] = "failed\n",
+	[CONTROL_USAGE] = "usage\n",
+};
+
+/* The text as a member of an object, without the end of its last line. */
+static void
+wrap(struct buffer *out, bool is_good, struct slice text)
+{
+	struct arena memory = { 0 };
+
+	while (text.len > 0 && text.ptr[text.len - 1] == '\n')
+		text.len--;
+	const char *copy = arena_strz(&memory, text);
+	buffer_add_str(out, is_good ? "{\"message\": " : "{\"error\": ");
+	json_string(out, copy != NULL ? copy : strerror(ENOMEM));
+	buffer_add_str(out, "}\n");
+	arena_release(&memory);
+}
+
+static void
+answer(struct arbiter *a, struct control_peer *peer, enum control_outcome outcome,
+	struct slice text)
+{
+	bool is_good = outcome == CONTROL_DONE;
+	bool is_object = is_good && peer->command->is_object;
+
+	peer->out.limit = ANSWER_MAX;
+	buffer_add_str(&peer->out, outcomes[outcome]);
+	if (peer->json && !is_object)
+		wrap(&peer->out, is_good, text);
+	else
+		buffer_add_slice(&peer->out, text);
+	if (peer->state != CONTROL_FOLLOWING || !is_good)
+		peer->state = is_good && peer->command->stays ? CONTROL_STAYING
+							      : CONTROL_LEAVING;
+	else
+		peer->out.limit = FOLLOWING_MAX;
+	attend(a, peer);
+}
+
+/* ---- The command ---- */
+
+static void
+log_change(const struct control_peer *peer, struct slice line)
+{
+	while (line.len > 0 && strchr(" \t\r", line.ptr[line.len - 1]) != NULL)
+		line.len--;
+	enum log_level level =
+		peer->command->changes ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG;
+
+	log_line(level, "control: %" SLICE_FMT ", asked by user %u (pid %d)",
+		SLICE_ARG(line), (unsigned)peer->uid, (int)peer->pid);
+}
+
+/* Runs it, or asks it again. */
+static void
+run(struct control_call *call, control_fn *fn)
+{
+	struct buffer text = { .limit = ANSWER_MAX };
+
+	call->text = &text;
+	enum control_outcome outcome = fn(call);
+	if (outcome == CONTROL_LATER)
+		call->peer->state = CONTROL_WAITING;
+	else
+		answer(call->a, call->peer, outcome, buffer_slice(&text));
+	buffer_release(&text);
+}
+
+static void
+refuse(struct arbiter *a, struct control_peer *peer, enum control_outcome outcome,
+	const char *reason)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text), "%s\n", reason);
+	answer(a, peer, outcome, slice_str(text));
+}
+
+/* Takes --json out of the words. */
+static size_t
+take_json(struct control_peer *peer, char **words, size_t n)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(words[i], "--json") == 0)
+			peer->json = true;
+		else
+			words[kept++] = words[i];
+	}
+	words[kept] = NULL;
+	return kept;
+}
+
+static void
+run_words(struct arbiter *a, struct control_peer *peer, char **words, size_t n,
+	struct slice line)
+{
+	struct control_call call = { .a = a, .peer = peer, .words = words + 1 };
+	char reason[256];
+
+	n = take_json(peer, words, n);
+	peer->command = n > 0 ? control_command_find(words[0]) : NULL;
+	if (peer->command == NULL) {
+		refuse(a, peer, CONTROL_USAGE, "there is no such command; see help");
+		return;
+	}
+	call.n = n - 1;
+	if (call.n < peer->command->least || call.n > peer->command->most) {
+		snprintf(reason, sizeof(reason), "usage: %s %s", peer->command->name,
+			peer->command->arguments);
+		refuse(a, peer, CONTROL_USAGE, reason);
+		return;
+	}
+	log_change(peer, line);
+	run(&call, peer->command->run);
+}
+
+static void
+run_line(struct arbiter *a, struct control_peer *peer, struct slice line)
+{
+	struct arena memory = { 0 };
+	char **words, *text = arena_strz(&memory, line);
+	size_t n;
+
+	peer->deadline = 0;
+	peer->state = CONTROL_WAITING;
+	const char *reason =
+		text != NULL ? text_split(text, &words, &n, &memory) : strerror(ENOMEM);
+	if (reason != NULL)
+		refuse(a, peer, CONTROL_USAGE, reason);
+	else
+		run_words(a, peer, words, n, line);
+	if (peer->fd != -1)
+		watch(a, peer);
+	arena_release(&memory);
+}
+
+/* ---- From the peer ---- */
+
+static void
+hear_line(struct arbiter *a, struct control_peer *peer, bool has_ended)
+{
+	struct slice all = buffer_slice(&peer->in);
+	const char *end = all.len > 0 ? memchr(all.ptr, '\n', all.len) : NULL;
+
+	if (end != NULL)
+		run_line(a, peer, slice_of(all.ptr, (size_t)(end - all.ptr)));
+	else if (all.len == CONTROL_LINE)
+		refuse(a, peer, CONTROL_USAGE, "the command is too long");
+	else if (has_ended && all.len > 0)
+		run_line(a, peer, all);
+	else if (has_ended)
+		hang_up(peer);
+}
+
+static void
+hear_peer(struct arbiter *a, struct control_peer *peer)
+{
+	char *room = buffer_reserve(&peer->in, CONTROL_LINE - peer->in.len);
+
+	if (room == NULL) {
+		hang_up(peer);
+		return;
+	}
+	ssize_t n = recv(peer->fd, room, CONTROL_LINE - peer->in.len, MSG_DONTWAIT);
+	if (n > 0)
+		peer->in.len += (size_t)n;
+	if (n > 0 || n == 0)
+		hear_line(a, peer, n == 0);
+	else if (errno != EAGAIN && errno != EINTR)
+		hang_up(peer);
+}
+
+/* ---- Who comes ---- */
+
+static bool
+is_allowed(const struct arbiter *a, uid_t uid)
+{
+	const struct server_settings *s = &a->reload.current->config->server;
+
+	if (uid == 0 || uid == geteuid())
+		return true;
+	for (size_t i = 0; i < s->control_users.n; i++) {
+		if (s->control_uids[i] == uid)
+			return true;
+	}
+	return false;
+}
+
+static struct control_peer *
+find_place(struct control *c)
+{
+	for (size_t i = 0; i < CONTROL_PEERS; i++) {
+		if (c->peers[i].fd == -1)
+			return &c->peers[i];
+	}
+	return NULL;
+}
+
+static void
+turn_away(int fd, const char *words)
+{
+	(void)!send(fd, words, strlen(words), MSG_DONTWAIT | MSG_NOSIGNAL);
+	close(fd);
+}
+
+static void
+begin(struct arbiter *a, int fd, const struct ucred *who)
+{
+	struct control_peer *peer = find_place(&a->control);
+	struct epoll_event event = { .events = EPOLLIN, .data.ptr = peer };
+
+	if (peer == NULL) {
+		turn_away(fd, "failed\nthe control socket is busy\n");
+		return;
+	}
+	if (epoll_ctl(a->family.epoll, EPOLL_CTL_ADD, fd, &event) == -1) {
+		close(fd);
+		return;
+	}
+	*peer = (struct control_peer){
+		.fd = fd,
+		.watched = EPOLLIN,
+		.uid = who->uid,
+		.pid = who->pid,
+		.deadline = clock_ms() + PATIENCE_MS,
+	};
+}
+
+static void
+take_peer(struct arbiter *a, int fd)
+{
+	struct ucred who;
+	socklen_t size = sizeof(who);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) == -1) {
+		close(fd);
+	} else if (!is_allowed(a, who.uid)) {
+		log_warning("control: user %u (pid %d) is none of control_users",
+			(unsigned)who.uid, (int)who.pid);
+		turn_away(fd,
+			"failed\nyou are not allowed to: see control_users in "
+			"alicorn.conf(5)\n");
+	} else {
+		begin(a, fd, &who);
+	}
+}
+
+/* Edge-triggered: when descriptors are out the next who comes is another attempt. */
+static void
+take_peers(struct arbiter *a)
+{
+	int fd = 0;
+
+	for (int i = 0; i < PEERS_A_ROUND && fd != -1; i++) {
+		fd = accept4(a->control.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		if (fd != -1)
+			take_peer(a, fd);
+	}
+}
+
+/* An event may be older than the peer that has the place now: then there is nothing to
+ * be read or sent yet, and nothing happens. */
+void
+control_hear(struct arbiter *a, void *whose)
+{
+	struct control_peer *peer = whose;
+
+	if (whose == &a->control)
+		take_peers(a);
+	else if (peer->fd != -1 && peer->state == CONTROL_READING)
+		hear_peer(a, peer);
+	else if (peer->fd != -1)
+		attend(a, peer);
+}
+
+/* ---- Once a round ---- */
+
+static void
+ask_again(struct arbiter *a, struct control_peer *peer)
+{
+	struct control_call call = { .a = a, .peer = peer };
+
+	run(&call, peer->command->later);
+}
+
+static void
+cut(struct arbiter *a, struct control_peer *peer)
+{
+	if (peer->state == CONTROL_READING)
+		refuse(a, peer, CONTROL_USAGE, "no command has come");
+	else
+		hang_up(peer);
+}
+
+void
+control_step(struct arbiter *a, uint64_t now)
+{
+	struct control *c = &a->control;
+
+	if (c->generation != a->reload.current->number) {
+		const char *reason = control_open(a);
+		if (reason != NULL)
+			log_error("%s", reason);
+	}
+	for (size_t i = 0; i < CONTROL_PEERS; i++) {
+		struct control_peer *peer = &c->peers[i];
+		if (peer->fd == -1)
+			continue;
+		if (peer->deadline != 0 && now >= peer->deadline)
+			cut(a, peer);
+		else if (peer->state == CONTROL_WAITING)
+			ask_again(a, peer);
+	}
+	control_trace_mark(a);
+}
+
+uint64_t
+control_deadline(const struct control *c)
+{
+	uint64_t next = UINT64_MAX;
+
+	for (size_t i = 0; i < CONTROL_PEERS; i++) {
+		const struct control_peer *peer = &c->peers[i];
+		if (peer->fd != -1 && peer->deadline != 0 && peer->deadline < next)
+			next = peer->deadline;
+	}
+	return next;
+}
