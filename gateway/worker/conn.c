@@ -16,6 +16,7 @@
 #include "gateway/worker/ended.h"
 #include "gateway/worker/fcgi.h"
 #include "gateway/worker/lock.h"
+#include "gateway/worker/passing.h"
 #include "gateway/worker/request.h"
 #include "gateway/worker/routing.h"
 #include "gateway/worker/self.h"
@@ -110,12 +111,12 @@ conn_progress(struct conn *c)
 static void
 count_state(const struct conn *c, enum conn_state state, uint32_t by)
 {
-	if (state == CONN_APP && app_is_event_driven(c->req->app))
 	if (state == CONN_IDLE)
 		atomic_store_explicit(&self.slot->idle,
 			atomic_load_explicit(&self.slot->idle, memory_order_relaxed) +
 				by,
 			memory_order_relaxed);
+	if (state == CONN_APP && app_is_event_driven(c->req->app))
 		atomic_fetch_add_explicit(
 			&self.slot->pending, by, memory_order_relaxed);
 	if (state == CONN_DETACHED)
@@ -457,8 +458,13 @@ conns_make_room(void)
 void
 conns_drain(void)
 {
-	struct conn *c;
+	struct conn *c = TAILQ_FIRST(&self.idle), *next;
 
-	TAILQ_FOREACH (c, &self.idle, in_state)
-		conn_progress(c);
+	for (; c != NULL; c = next) {
+		next = TAILQ_NEXT(c, in_state);
+		if (passing_yield(c))
+			conn_leave(c);
+		else
+			conn_progress(c);
+	}
 }

@@ -123,7 +123,8 @@ void conn_close(struct conn *c);
 /* Closes the connection that has been idle for longest; false: none is. */
 bool conns_make_room(void);
 
-/* Idle connections are given a short time for a last request; all others finish. */
+/* Idle connections go to workers that stay, or have a short time for a last request;
+ * all others finish. */
 void conns_drain(void);
 
 #endif

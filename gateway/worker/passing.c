@@ -88,13 +88,13 @@ bytes_for(const struct al_request *req, bool *last)
 }
 
 static bool
-send_to(const struct neighbour *to, struct conn *c, struct envelope *e, size_t n)
+send_to(const struct queue *to, struct conn *c, struct envelope *e, size_t n)
 {
 	struct iovec pieces[ENVELOPE_PIECES + 1];
 
 	if (n > 0)
 		pieces[1] = (struct iovec){ c->req->input.ptr, n };
-	return envelope_send(to->queue, e, pieces, n > 0 ? 2 : 1, c->watch.fd);
+	return envelope_send(to, e, pieces, n > 0 ? 2 : 1, c->watch.fd);
 }
 
 /* What this worker has decided, if it is a front. */
@@ -123,7 +123,7 @@ try_to_send(struct conn *c)
 	size_t n = bytes_for(c->req, &e.last);
 	e.requests--; /* the receiver counts this one */
 	assign(&e, c->req);
-	return send_to(to, c, &e, n);
+	return send_to(to->queue, c, &e, n);
 }
 
 /* ---- The calls ---- */
@@ -154,5 +154,21 @@ passing_return(struct conn *c)
 	struct envelope e = envelope_of(c);
 
 	return to->queue != NULL && has_room(to) && peers_serve(to->queue->id) &&
-		send_to(to, c, &e, 0);
+		send_to(to->queue, c, &e, 0);
+}
+
+bool
+passing_yield(struct conn *c)
+{
+	const struct queue *own = self.heritage->queue;
+	struct envelope e = envelope_of(c);
+
+	if (c->fcgi != NULL || atomic_load(&self.slot->farewell) == FAREWELL_STOP)
+		return false;
+	if (c->routing != NULL && c->routing->front != NULL)
+		return passing_return(c);
+	return own != NULL && peers_serve(own->id) &&
+		atomic_load_explicit(&own->state->depth, memory_order_relaxed) <
+		(uint32_t)self.settings->limit_queue &&
+		send_to(own, c, &e, 0);
 }

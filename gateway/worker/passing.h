@@ -17,4 +17,7 @@ enum want passing_step(struct conn *c);
 /* Between two requests, back to the front that it came from; false: it cannot go. */
 bool passing_return(struct conn *c);
 
+/* The same of a worker that is replaced: to those that go on, whoever they are. */
+bool passing_yield(struct conn *c);
+
 #endif
