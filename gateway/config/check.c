@@ -211,7 +211,7 @@ listens_on(const struct app_settings *app, size_t n, const struct address *addre
 static const char *
 owner(struct load *l, const struct app_settings *app)
 {
-	bool front = strcmp(app->what.binding, "front") == 0;
+	bool front = target_is_front(&app->what);
 
 	if (front && app->name == NULL)
 		return "a listener";
@@ -438,4 +438,6 @@ check_inner(struct load *l, struct route *route)
 	if (reason != NULL)
 		load_fault(l, origin, "%s: \"%s\": %s", route_table[row].name, given,
 			reason);
+	else if (!files) /* with its paths made absolute */
+		route->fastcgi = inner->what.text + strlen(prefix);
 }

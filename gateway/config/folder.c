@@ -88,7 +88,7 @@ read_entry(struct load *l, struct entry *entry, const char *folder, const char *
 	struct arena *memory = &l->config->memory;
 	unsigned faults = l->faults;
 
-	entry->path = text_absolute(file, folder, memory);
+	*entry = (struct entry){ .path = text_absolute(file, folder, memory) };
 	if (entry->path == NULL)
 		load_fault(l, &nowhere, "out of memory");
 	else

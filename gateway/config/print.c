@@ -100,37 +100,65 @@ print_value(struct buffer *out, const struct setting *row, const void *settings)
 	return false;
 }
 
-static void
-print_section(struct buffer *out, const struct section *s, const char *indent)
+void
+print_setting(struct buffer *out, struct section s, size_t row, const char *indent)
 {
-	for (size_t row = 0; row < s->n; row++) {
-		size_t begin = out->len;
-		buffer_addf(out, "%s%s = ", indent, s->table[row].name);
-		if (print_value(out, &s->table[row], s->settings)) {
-			buffer_add_str(out, ";");
-			print_origin(out, &s->origins[row]);
-			continue;
-		}
+	const struct setting *setting = &s.table[row];
+	size_t begin = out->len;
+
+	buffer_addf(out, "%s%s = ", indent, setting->name);
+	if (print_value(out, setting, s.settings)) {
+		buffer_add_str(out, ";");
+		print_origin(out, &s.origins[row]);
+	} else {
 		out->len = begin;
-		buffer_addf(out, "%s/* %s is not set */\n", indent, s->table[row].name);
+		buffer_addf(out, "%s/* %s is not set */\n", indent, setting->name);
 	}
+}
+
+static void
+print_section(struct buffer *out, struct section s, const char *indent)
+{
+	for (size_t row = 0; row < s.n; row++)
+		print_setting(out, s, row, indent);
+}
+
+/* The addresses of a site stand with its listener. */
+static void
+print_app(struct buffer *out, const struct app_settings *app)
+{
+	struct app_settings said = *app;
+
+	if (app->site != NULL)
+		setting_clear(&app_table[APP_bind], &said);
+	buffer_addf(out, "\t%s: {\n", app->name);
+	print_section(out, app_section(&said, NULL), "\t\t");
+	buffer_add_str(out, "\t};\n");
+}
+
+static void
+print_apps(const struct config *c, struct buffer *out)
+{
+	size_t n = 0;
+
+	while (n < c->n_apps && !target_is_front(&c->apps[n].what))
+		n++;
+	if (n == 0)
+		return;
+	buffer_add_str(out, "applications: {\n");
+	for (size_t i = 0; i < n; i++)
+		print_app(out, &c->apps[i]);
+	buffer_add_str(out, "};\n");
 }
 
 void
 config_print(const struct config *c, struct buffer *out)
 {
 	/* Sections are for reading and for writing; here they are read. */
-	struct section server =
-		server_section((struct server_settings *)&c->server, NULL);
-
-	print_section(out, &server, "");
+	print_section(
+		out, server_section((struct server_settings *)&c->server, NULL), "");
 	print_logs(c, out);
-	buffer_add_str(out, "applications: {\n");
-	for (size_t i = 0; i < c->n_apps; i++) {
-		struct section app = app_section(&c->apps[i], NULL);
-		buffer_addf(out, "\t%s: {\n", c->apps[i].name);
-		print_section(out, &app, "\t\t");
-		buffer_add_str(out, "\t};\n");
-	}
-	buffer_add_str(out, "};\n");
+	print_apps(c, out);
+	print_routes(c, out);
+	print_listeners(c, out);
 }

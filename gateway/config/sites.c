@@ -248,8 +248,7 @@ check_name(struct load *l, const struct app_settings *front)
 	if (other != NULL)
 		load_fault(l, &front->origin,
 			"name: %s is the name of the %s in %s:%u already", front->name,
-			strcmp(other->what.binding, "front") == 0 ? "listener"
-								  : "application",
+			target_is_front(&other->what) ? "listener" : "application",
 			other->origin.source, other->origin.line);
 }
 
@@ -261,8 +260,8 @@ make_site(struct load *l, struct site *site, struct listener *listener)
 	struct config *c = l->config;
 	struct app_settings *app = direct_app(l, listener);
 	const struct route_list *routes = routes_of(l, listener);
+	bool direct = app != NULL;
 
-	site->direct = app != NULL;
 	if (app == NULL) {
 		if (listener->name == NULL)
 			listener->app.name = free_name(l);
@@ -272,11 +271,14 @@ make_site(struct load *l, struct site *site, struct listener *listener)
 	} else if (!add_addresses(l, app, &listener->app)) {
 		load_fault(l, &nowhere, "out of memory");
 	}
-	site->name = app->name;
-	site->front = app;
-	site->bind = listener->app.bind;
-	site->routes = routes->items;
-	site->n_routes = routes->n;
+	*site = (struct site){
+		.name = app->name,
+		.front = app,
+		.direct = direct,
+		.bind = listener->app.bind,
+		.routes = routes->items,
+		.n_routes = routes->n,
+	};
 	if (app->site == NULL)
 		app->site = site;
 }

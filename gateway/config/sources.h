@@ -232,6 +232,14 @@ void check_logs(struct load *l);
 void print_string(struct buffer *out, const char *text);
 void print_origin(struct buffer *out, const struct origin *origin);
 
+/* A setting on a line of its own, with where it was said. */
+void print_setting(
+	struct buffer *out, struct section s, size_t row, const char *indent);
+
+/* Appends `routes` and `listeners` as a file has them; nothing without routes. */
+void print_routes(const struct config *c, struct buffer *out);
+void print_listeners(const struct config *c, struct buffer *out);
+
 /* Appends `logs` as a file has them, as far as they are not in one of their own. */
 void print_logs(const struct config *c, struct buffer *out);
 

@@ -343,6 +343,12 @@ target_front(struct target *t)
 	*t = (struct target){ .text = "front:", .binding = "front", .spec = "" };
 }
 
+bool
+target_is_front(const struct target *t)
+{
+	return strcmp(t->binding, "front") == 0;
+}
+
 /* ---- The table ---- */
 
 static const struct form {

@@ -34,5 +34,6 @@ const char *target_parse(
 
 /* The target of workers that accept for several applications, and route. */
 void target_front(struct target *t);
+bool target_is_front(const struct target *t);
 
 #endif
