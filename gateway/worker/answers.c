@@ -33,21 +33,33 @@ add_location(struct buffer *out, const struct route *route, struct al_request *r
 	buffer_add(out, "", 1);
 }
 
+/* The phrase of the status may be missing (RFC 9112 section 4). */
+static int
+answer(struct al_request *req, int64_t status, const struct al_header *field,
+	const char *body)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", (int)status);
+	return al_start(req, text, field, field != NULL) == 0 &&
+			al_write_last(req, body, strlen(body)) == 0
+		? AL_DONE
+		: AL_ERROR;
+}
+
 static int
 redirect(const struct route *route, struct al_request *req)
 {
-	unsigned status = route->status != 0 ? (unsigned)route->status : 302;
 	struct buffer location = { 0 };
-	int result = -1;
+	int result = AL_ERROR;
 
 	add_location(&location, route, req);
+	struct al_header field = { .name = "Location", .value = location.ptr };
 	if (!location.failed)
-		result = al_error(req, status,
-			&(struct al_header){
-				.name = "Location", .value = location.ptr },
-			1);
+		result = answer(
+			req, route->status != 0 ? route->status : 302, &field, "");
 	buffer_release(&location);
-	return result == 0 ? AL_DONE : AL_ERROR;
+	return result;
 }
 
 /* ---- A status ---- */
@@ -55,31 +67,29 @@ redirect(const struct route *route, struct al_request *req)
 static int
 say(const struct route *route, struct al_request *req)
 {
-	const char *type = route->body[0] == '<' ? "text/html; charset=utf-8"
-						 : "text/plain; charset=utf-8";
-	const struct al_header field = { .name = "Content-Type", .value = type };
-	char status[16];
+	const char *body = route->body != NULL ? route->body : "";
+	const struct al_header field = {
+		.name = "Content-Type",
+		.value = *body == '<' ? "text/html; charset=utf-8"
+				      : "text/plain; charset=utf-8",
+	};
 
-	snprintf(status, sizeof(status), "%u", (unsigned)route->status);
-	return al_start(req, status, &field, 1) == 0 &&
-			al_write_last(req, route->body, strlen(route->body)) == 0
-		? AL_DONE
-		: AL_ERROR;
+	return answer(req, route->status, *body != '\0' ? &field : NULL, body);
 }
+
+enum { FIRST_ERROR = 400 };
 
 static int
 handle(void *app, struct al_request *req)
 {
 	const struct route *route = app;
+	int64_t status = route != NULL ? route->status : 404;
 
-	if (route == NULL)
-		return al_error(req, 404, NULL, 0) == 0 ? AL_DONE : AL_ERROR;
-	if (route->redirect != NULL)
+	if (route != NULL && route->redirect != NULL)
 		return redirect(route, req);
-	if (route->body != NULL)
+	if (route != NULL && (route->body != NULL || status < FIRST_ERROR))
 		return say(route, req);
-	return al_error(req, (unsigned)route->status, NULL, 0) == 0 ? AL_DONE
-								    : AL_ERROR;
+	return al_error(req, (unsigned)status, NULL, 0) == 0 ? AL_DONE : AL_ERROR;
 }
 
 static const char *

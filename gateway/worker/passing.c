@@ -51,12 +51,18 @@ wait_for_room(struct conn *c)
 
 /* ---- What goes along ---- */
 
+static const char *
+received(const struct al_request *req)
+{
+	return req->received != NULL ? req->received : req->input.ptr;
+}
+
 /* Where the request ends, as far as that can be told; the whole input, where it cannot.
  * What follows may be for another application. */
 static size_t
 request_end(const struct al_request *req)
 {
-	struct slice rest = buffer_slice(&req->input), data;
+	struct slice rest = slice_of(received(req), req->input.len), data;
 	struct http1_chunked chunked;
 	int got = HTTP1_END;
 
@@ -93,7 +99,7 @@ send_to(const struct queue *to, struct conn *c, struct envelope *e, size_t n)
 	struct iovec pieces[ENVELOPE_PIECES + 1];
 
 	if (n > 0)
-		pieces[1] = (struct iovec){ c->req->input.ptr, n };
+		pieces[1] = (struct iovec){ (void *)(uintptr_t)received(c->req), n };
 	return envelope_send(to, e, pieces, n > 0 ? 2 : 1, c->watch.fd);
 }
 

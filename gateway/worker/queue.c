@@ -63,7 +63,7 @@ is_sendable(const struct conn *c)
 	const struct al_request *req = c->req;
 
 	return self.heritage->queue != NULL && !self.draining && c->fcgi == NULL &&
-		req->body.fd < 0 && c->output.first == NULL &&
+		req->body.fd < 0 && c->output.first == NULL && req->vars == NULL &&
 		req->input.len + req->body.memory.len <= ENVELOPE_BYTES &&
 		atomic_load_explicit(&self.heritage->queue->state->depth,
 			memory_order_relaxed) < (uint32_t)self.settings->limit_queue;

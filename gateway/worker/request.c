@@ -32,6 +32,7 @@ stay_here(struct al_request *req)
 	req->way = NULL;
 	req->away = NULL;
 	req->mount = 0;
+	req->received = NULL;
 	req->body_limit = self.limits.body;
 }
 
@@ -45,8 +46,7 @@ make(void)
 	buffer_init(&req->input, 0);
 	body_init(&req->body);
 	/* One more for the id. */
-	req->head.fields =
-		calloc(self.limits.fields + 1, sizeof(*req->head.fields));
+	req->head.fields = calloc(self.limits.fields + 1, sizeof(*req->head.fields));
 	if (req->head.fields == NULL ||
 		buffer_reserve(&req->input, INPUT_FIRST) == NULL) {
 		buffer_release(&req->input);

@@ -37,6 +37,8 @@ struct al_request {
 	const struct way *way; /* the route that it takes; NULL: none */
 	const struct neighbour *away; /* it is for that one's workers; NULL: it stays */
 	size_t mount; /* bytes of the path that the route has made SCRIPT_NAME */
+	const char *received; /* the input as it came, as an environ is made in place;
+			       NULL: it still is what it was */
 	uint64_t body_limit; /* that its body may have, if that is not known before */
 	bool has_body;
 	bool is_head; /* the method is HEAD */

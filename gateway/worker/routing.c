@@ -352,6 +352,18 @@ is_for_us(const struct routing *r, const struct way *way)
 	return r->front == NULL || (way->own && way->route->inner == NULL);
 }
 
+/* For the pool that may be next. */
+static bool
+keep_received(struct al_request *req)
+{
+	char *copy = arena_bytes(&req->arena, req->input.len);
+
+	if (copy != NULL)
+		memcpy(copy, req->input.ptr, req->input.len);
+	req->received = copy;
+	return copy != NULL;
+}
+
 static unsigned
 follow(struct al_request *req, struct way *way, struct slice path)
 {
@@ -365,6 +377,8 @@ follow(struct al_request *req, struct way *way, struct slice path)
 	if (begins_inside(req, way)) {
 		req->app = &way->inner;
 		req->has_next = way->route->to != NULL;
+		if (way->to != NULL && !keep_received(req))
+			return 500;
 	} else {
 		routing_go_on(req);
 	}
