@@ -80,6 +80,9 @@ EXAMPLES := $(addprefix $(BUILD)/examples/imsg/,sender receiver)
 # Applications: a file each, and in websocket/ what both are made of.
 EXAMPLE_APPS := $(addprefix $(BUILD)/examples/,websocket/echo.so websocket/chat.so \
 	events/events.so simulation/simulation.so worker/upper.so)
+# A binding, with the library of its language.
+DUKTAPE_LIBS := $(shell pkg-config --libs duktape 2>/dev/null)
+EXAMPLE_APPS += $(if $(DUKTAPE_LIBS),$(BUILD)/examples/binding/javascript.so)
 WEBSOCKET := $(filter-out %/echo.o %/chat.o,$(call objects,examples/websocket))
 TEST_FILES := $(patsubst tests/apps/%.c,$(BUILD)/apps/%.so,$(wildcard tests/apps/*.c))
 
@@ -149,6 +152,7 @@ $(EXAMPLES): %: %.o $(BUILD)/examples/imsg/talk.o \
 $(patsubst %.so,%.o,$(EXAMPLE_APPS)) $(BUILD)/examples/websocket/%.o \
 	$(BUILD)/tests/unit/test_websocket.o: OWN_CPPFLAGS += -Igateway
 $(filter %/echo.so %/chat.so,$(EXAMPLE_APPS)): $(WEBSOCKET)
+$(BUILD)/examples/binding/javascript.so: BINDING_LIBS = $(DUKTAPE_LIBS)
 $(EXAMPLE_APPS): %.so: %.o
 	$(call LINK_BINDING)
 
