@@ -18,6 +18,8 @@ read_atom(struct slice name)
 			slice_of(name.ptr + 1, (size_t)(brace - name.ptr - 1)) };
 	if (name.len == 1)
 		return (struct access_part){ .atom = *name.ptr };
+	if (slice_eq(name, SLICE("id")))
+		return (struct access_part){ .atom = ACCESS_ID };
 	return (struct access_part){ .atom = ACCESS_NO_ATOM };
 }
 

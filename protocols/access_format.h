@@ -16,7 +16,8 @@ struct access_part {
 		text; /* that text, or the name in braces: empty where there is none */
 };
 
-/* An atom of more than one letter; it means nothing to anybody. */
+/* %(id)s, the one of more letters that means something; others do to nobody. */
+#define ACCESS_ID '#'
 #define ACCESS_NO_ATOM '?'
 
 /* Takes the next part off the format: 1. 0: it has ended. -1: it is broken, and *reason

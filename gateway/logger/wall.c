@@ -1,8 +1,14 @@
 #include "gateway/logger/wall.h"
 
 #include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
 
-enum { DAY_SECONDS = 86400, FIRST_YEAR = 1970 };
+enum {
+	DAY_SECONDS = 86400,
+	FIRST_YEAR = 1970,
+	MS_PLACE = 20, /* of the milliseconds, in a stamp */
+};
 
 static const char months[][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul",
 	"Aug", "Sep", "Oct", "Nov", "Dec" };
@@ -35,6 +41,7 @@ set_date(struct wall *w, long days)
 	for (; days >= month_days(w->year, month); month++)
 		days -= month_days(w->year, month);
 	w->month = months[month];
+	w->month_number = month + 1;
 	w->day = (int)days + 1;
 }
 
@@ -52,10 +59,9 @@ wall_make(struct wall *w, time_t at, long offset)
 	set_date(w, seconds / DAY_SECONDS);
 }
 
-const struct wall *
-wall_now(void)
+static const struct wall *
+wall_at(time_t at)
 {
-	time_t at = time(NULL);
 	struct tm tm;
 
 	if (at == now.at)
@@ -64,6 +70,62 @@ wall_now(void)
 		now.offset = tm.tm_gmtoff;
 	wall_make(&now, at, now.offset);
 	return &now;
+}
+
+const struct wall *
+wall_now(void)
+{
+	return wall_at(time(NULL));
+}
+
+static char *
+put_digits(char *out, int number, int digits)
+{
+	for (int i = digits; i-- > 0; number /= 10)
+		out[i] = (char)('0' + number % 10);
+	return out + digits;
+}
+
+/* All but the milliseconds, for which zeros stand. */
+static void
+write_stamp(char *out, const struct wall *w)
+{
+	const struct {
+		int number, digits;
+		char behind;
+	} parts[] = {
+		{ w->year, 4, '-' },
+		{ w->month_number, 2, '-' },
+		{ w->day, 2, 'T' },
+		{ w->hour, 2, ':' },
+		{ w->minute, 2, ':' },
+		{ w->second, 2, '.' },
+		{ 0, 3, w->offset < 0 ? '-' : '+' },
+		{ (int)labs(w->offset) / 3600, 2, ':' },
+		{ (int)labs(w->offset) / 60 % 60, 2, '\0' },
+	};
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		out = put_digits(out, parts[i].number, parts[i].digits);
+		if (parts[i].behind != '\0')
+			*out++ = parts[i].behind;
+	}
+}
+
+void
+wall_stamp(char text[WALL_STAMP])
+{
+	static _Thread_local char made[WALL_STAMP];
+	static _Thread_local time_t made_at = -1;
+	struct timespec moment;
+
+	clock_gettime(CLOCK_REALTIME, &moment);
+	if (made_at != moment.tv_sec) {
+		write_stamp(made, wall_at(moment.tv_sec));
+		made_at = moment.tv_sec;
+	}
+	memcpy(text, made, WALL_STAMP);
+	put_digits(text + MS_PLACE, (int)(moment.tv_nsec / 1000000), 3);
 }
 
 void

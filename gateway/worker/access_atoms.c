@@ -1,10 +1,12 @@
 #include "gateway/worker/access_atoms.h"
 
-#include <unistd.h>
-
 #include "gateway/logger/wall.h"
+#include "gateway/worker/meter.h"
 #include "gateway/worker/request.h"
+#include "gateway/worker/request_id.h"
+#include "gateway/worker/self.h"
 #include "protocols/http1_guard.h"
+#include "protocols/json.h"
 
 enum { STATUS_NONE = 499, USER_BYTES = 64 };
 
@@ -25,7 +27,9 @@ access_put(struct access_line *line, struct slice text)
 static void
 put_value(struct access_line *line, struct slice value)
 {
-	if (value.ptr == NULL)
+	if (line->json)
+		line->at = json_text(line->at, line->texts_end, value);
+	else if (value.ptr == NULL)
 		access_put(line, SLICE("-"));
 	else
 		line->at = access_escape(line->at, line->end, value);
@@ -56,7 +60,7 @@ static void
 put_nothing(struct access_line *line, struct slice name)
 {
 	(void)name;
-	access_put(line, SLICE("-"));
+	put_value(line, (struct slice){ 0 });
 }
 
 /* ---- The request ---- */
@@ -216,15 +220,69 @@ put_path(struct access_line *line, struct slice name)
 	put_variable(line, SLICE("PATH_INFO"));
 }
 
-/* ---- The response ---- */
+/* That of an absolute-form target begins behind the host. */
+struct slice
+access_path(const struct al_request *req)
+{
+	struct slice target = req->head.target;
+
+	if (!has_head(req))
+		return (struct slice){ 0 };
+	if (target.len == 0 || *target.ptr != '/')
+		return req->head.path;
+	const char *query = memchr(target.ptr, '?', target.len);
+	if (query != NULL)
+		target.len = (size_t)(query - target.ptr);
+	return target;
+}
 
 static void
-put_status(struct access_line *line, struct slice name)
+put_raw_path(struct access_line *line, struct slice name)
+{
+	(void)name;
+	put_value(line, access_path(line->req));
+}
+
+static void
+put_id(struct access_line *line, struct slice name)
+{
+	struct slice id = request_id(line->req);
+
+	(void)name;
+	put_value(line, slice_of(id.len > 0 ? id.ptr : NULL, id.len));
+}
+
+static void
+put_host(struct access_line *line, struct slice name)
+{
+	(void)name;
+	put_value(line,
+		has_head(line->req) ? line->req->head.authority : (struct slice){ 0 });
+}
+
+static void
+put_received(struct access_line *line, struct slice name)
 {
 	const struct al_request *req = line->req;
 
 	(void)name;
-	put_number(line, req->begun ? req->response.status : STATUS_NONE);
+	put_number(line,
+		has_head(req) ? req->head_len + req->body.length : req->input.len);
+}
+
+/* ---- The response ---- */
+
+unsigned
+access_status(const struct al_request *req)
+{
+	return req->begun ? req->response.status : STATUS_NONE;
+}
+
+static void
+put_status(struct access_line *line, struct slice name)
+{
+	(void)name;
+	put_number(line, access_status(line->req));
 }
 
 /* What the application has written, less what still waits. Where sending has failed,
@@ -363,13 +421,63 @@ put_decimal_seconds(struct access_line *line, struct slice name)
 	put_digits(line, line->us % 1000000, 6);
 }
 
+/* From when the request was complete to the call; 0: it was not called. */
+static void
+put_queue_time(struct access_line *line, struct slice name)
+{
+	const struct al_request *req = line->req;
+	bool waited = req->ready_us != 0 && req->called_us > req->ready_us;
+
+	(void)name;
+	put_number(line, waited ? req->called_us - req->ready_us : 0);
+}
+
+static void
+put_application_time(struct access_line *line, struct slice name)
+{
+	(void)name;
+	put_number(line, meter_application_us(line->req));
+}
+
+/* A worker's own row says it without a system call. */
+static void
+put_plain_pid(struct access_line *line, struct slice name)
+{
+	(void)name;
+	put_number(line,
+		(uint64_t)atomic_load_explicit(&self.slot->pid, memory_order_relaxed));
+}
+
 static void
 put_pid(struct access_line *line, struct slice name)
 {
-	(void)name;
 	access_put(line, SLICE("<"));
-	put_number(line, (uint64_t)getpid());
+	put_plain_pid(line, name);
 	access_put(line, SLICE(">"));
+}
+
+static void
+put_pool(struct access_line *line, struct slice name)
+{
+	(void)name;
+	put_value(line, slice_str(self.settings->name));
+}
+
+static void
+put_stamp(struct access_line *line, struct slice name)
+{
+	char when[WALL_STAMP];
+
+	(void)name;
+	wall_stamp(when);
+	put_value(line, slice_of(when, sizeof(when)));
+}
+
+static void
+put_level(struct access_line *line, struct slice name)
+{
+	(void)name;
+	access_put(line, SLICE("\"info\""));
 }
 
 /* ---- All of them ---- */
@@ -394,10 +502,40 @@ static const struct access_atom atoms[] = {
 	{ .letter = 'D', .put = put_microseconds, .is_time = true },
 	{ .letter = 'L', .put = put_decimal_seconds, .is_time = true },
 	{ .letter = 'p', .put = put_pid },
+	{ .letter = ACCESS_ID, .put = put_id },
+	{ .letter = 'Q', .put = put_queue_time, .is_time = true },
+	{ .letter = 'A', .put = put_application_time },
+	{ .letter = 'I', .put = put_received },
+	{ .letter = 'R', .put = put_pool },
+	{ .letter = 'w', .put = put_plain_pid },
 	{ .letter = 'i', .put = put_request_field, .is_named = true },
 	{ .letter = 'o', .put = put_response_field, .is_named = true },
 	{ .letter = 'e', .put = put_variable, .is_named = true },
 };
+
+const struct access_member access_members[] = {
+	{ "time", put_stamp },
+	{ "level", put_level },
+	{ "pid", put_plain_pid },
+	{ "pool", put_pool },
+	{ "request_id", put_id },
+	{ "client", put_peer },
+	{ "host", put_host },
+	{ "method", put_method },
+	{ "path", put_raw_path },
+	{ "query", put_query },
+	{ "protocol", put_protocol },
+	{ "status", put_status },
+	{ "bytes_out", put_bytes },
+	{ "bytes_in", put_received },
+	{ "duration_us", put_microseconds },
+	{ "queue_us", put_queue_time },
+	{ "app_us", put_application_time },
+	{ "referer", put_referer },
+	{ "user_agent", put_agent },
+};
+
+const size_t access_n_members = sizeof(access_members) / sizeof(access_members[0]);
 
 static const struct access_atom unknown = { .put = put_nothing };
 

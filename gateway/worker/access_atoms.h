@@ -16,6 +16,8 @@ struct access_line {
 	const char *end;
 	struct al_request *req;
 	uint64_t us; /* that the request has taken */
+	bool json; /* values are JSON's: texts in quotes, null for what is missing */
+	const char *texts_end; /* how far they may go then */
 	bool in_handler; /* of a signal: nothing may be allocated */
 };
 
@@ -25,7 +27,7 @@ typedef void access_atom_fn(struct access_line *line, struct slice name);
 struct access_atom {
 	char letter;
 	bool is_named; /* it has a name in braces */
-	bool is_time; /* it needs line->us */
+	bool is_time; /* it needs line->us, or when the request was complete */
 	access_atom_fn *put;
 };
 
@@ -35,5 +37,25 @@ const struct access_atom *access_atom_find(const struct access_part *part);
 
 /* As it stands, without escapes: for what does not come from a client. */
 void access_put(struct access_line *line, struct slice text);
+
+/* A member of an object in JSON. */
+struct access_member {
+	const char *key;
+	access_atom_fn *put;
+};
+
+/* All of a line in JSON, n of them. */
+extern const struct access_member access_members[];
+extern const size_t access_n_members;
+
+/* What is left free of a line in JSON for keys, numbers, quotes. */
+enum { ACCESS_JSON_FIXED = 1024 };
+
+/* The path of a request, as it was received, and its query; empty before its head was.
+ */
+struct slice access_path(const struct al_request *req);
+
+/* 499: the client left before there was one. */
+unsigned access_status(const struct al_request *req);
 
 #endif

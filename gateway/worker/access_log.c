@@ -1,205 +1,181 @@
 #include "gateway/worker/access_log.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <string.h>
 
 #include "gateway/common/clock.h"
+#include "gateway/config/log_filter.h"
 #include "gateway/logger/log.h"
-#include "gateway/logger/syslog.h"
 #include "gateway/logger/wall.h"
 #include "gateway/worker/access_atoms.h"
 #include "gateway/worker/request.h"
+#include "gateway/worker/request_id.h"
+#include "protocols/buffer.h"
 
-enum {
-	LINE_BYTES = 8192, /* longer lines are cut */
-	BATCH_BYTES = 64 * 1024, /* that are written at once */
-};
+enum { LINE_BYTES = 8190 }; /* longer lines are cut; those of the log are not longer */
 
 struct step {
 	access_atom_fn *put;
 	struct slice text; /* its own text, or the name in braces */
 };
 
-static struct step *steps;
-static size_t n_steps; /* 0: there is no access log */
-static bool is_timed; /* an atom asks for the time of the request */
+/* A sink that takes lines of this application. */
+struct outlet {
+	unsigned sink; /* its place in the table */
+	const struct log_sink *row;
+	struct step *steps;
+	size_t n_steps;
+};
+
+static struct outlet *outlets;
+static size_t n_outlets; /* 0: there is no access log */
+static bool is_timed; /* one of them asks for the time of the request */
 static bool in_handler;
 
-static const char *path; /* NULL: none but syslog */
-static int fd = -1;
-static bool to_syslog;
-static bool failing; /* the last write did not work, and that was said */
-
-static char lines[BATCH_BYTES + LINE_BYTES];
-static size_t gathered; /* bytes of lines */
-static size_t batch; /* most of them */
-
-/* ---- The format ---- */
+/* ---- The forms ---- */
 
 static void
-add_step(const struct access_part *part)
+add_step(struct outlet *o, access_atom_fn *put, struct slice text)
 {
-	struct step *step = &steps[n_steps++];
-
-	*step = (struct step){ .put = access_put, .text = part->text };
-	if (part->atom != 0) {
-		const struct access_atom *atom = access_atom_find(part);
-		step->put = atom->put;
-		is_timed |= atom->is_time;
-	}
+	o->steps[o->n_steps++] = (struct step){ .put = put, .text = text };
 }
 
 /* A step has one byte of the format at least. */
 static const char *
-compile(const char *format)
+compile_format(struct outlet *o, const char *format)
 {
 	struct slice rest = slice_str(format);
 	struct access_part part;
 	const char *reason = NULL;
 
-	steps = calloc(rest.len + 1, sizeof(*steps));
-	if (steps == NULL)
+	o->steps = calloc(rest.len + 1, sizeof(*o->steps));
+	if (o->steps == NULL)
 		return strerror(errno);
-	while (access_format_next(&rest, &part, &reason) == 1)
-		add_step(&part);
+	while (access_format_next(&rest, &part, &reason) == 1) {
+		const struct access_atom *atom = access_atom_find(&part);
+		if (part.atom == 0) {
+			add_step(o, access_put, part.text);
+		} else {
+			add_step(o, atom->put, part.text);
+			is_timed |= atom->is_time;
+		}
+	}
 	return reason;
 }
 
-/* ---- The file ---- */
-
-/* Standard output is copied: it may become the log, to capture what an application
- * prints. */
-static int
-open_file(void)
+/* {"key":VALUE,"key":VALUE}; the texts between the values are kept as long as the
+ * process. */
+static const char *
+compile_json(struct outlet *o)
 {
-	if (strcmp(path, "-") == 0)
-		return fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-	return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+	static struct buffer keys;
+	bool have_keys = keys.len > 0;
+	size_t at = 0;
+
+	o->steps = calloc(2 * access_n_members + 1, sizeof(*o->steps));
+	for (size_t i = 0; i < access_n_members && !have_keys; i++)
+		buffer_addf(
+			&keys, "%c\"%s\":", i == 0 ? '{' : ',', access_members[i].key);
+	if (o->steps == NULL || keys.failed)
+		return strerror(ENOMEM);
+	for (size_t i = 0; i < access_n_members; i++) {
+		size_t len = strlen(access_members[i].key) + 4;
+		add_step(o, access_put, slice_of(keys.ptr + at, len));
+		add_step(o, access_members[i].put, SLICE(""));
+		at += len;
+	}
+	add_step(o, access_put, SLICE("}"));
+	is_timed = true;
+	return NULL;
 }
 
-/* Writes to a pipe are not mixed with those of other workers while they are short. */
-static void
-use(int opened)
+static const char *
+add_outlet(const struct heritage *h, size_t sink)
 {
-	struct stat st;
-	bool is_pipe = fstat(opened, &st) == 0 && S_ISFIFO(st.st_mode);
+	const struct log_sink *row = &h->server->sinks[sink];
+	struct outlet *o = &outlets[n_outlets++];
 
-	if (fd != -1)
-		close(fd);
-	fd = opened;
-	batch = is_pipe ? PIPE_BUF : BATCH_BYTES;
+	*o = (struct outlet){ .sink = (unsigned)sink, .row = row };
+	is_timed |= row->filter.slower_than_us != 0;
+	if (row->format == SINK_JSON)
+		return compile_json(o);
+	return compile_format(
+		o, row->atoms != NULL ? row->atoms : h->app->access_log_format);
 }
 
 const char *
 access_log_open(const struct heritage *h)
 {
-	static char error[PATH_MAX + 128];
+	const struct server_settings *server = h->server;
+	const char *reason = NULL;
 
-	path = h->app->accesslog;
-	to_syslog = syslog_enabled() && !h->server->disable_redirect_access_to_syslog;
-	if (path != NULL) {
-		int opened = open_file();
-		if (opened == -1) {
-			snprintf(error, sizeof(error), "access log %s: %s", path,
-				strerror(errno));
-			return error;
-		}
-		use(opened);
-	}
-	return path != NULL || to_syslog ? compile(h->app->access_log_format) : NULL;
-}
-
-void
-access_log_reopen(void)
-{
-	if (path == NULL || strcmp(path, "-") == 0)
-		return;
-	access_log_flush();
-	int opened = open_file();
-	if (opened == -1)
-		log_error("reopen access log %s: %s", path, strerror(errno));
-	else
-		use(opened);
+	outlets = calloc(server->n_sinks + 1, sizeof(*outlets));
+	if (outlets == NULL)
+		return strerror(errno);
+	for (size_t i = 0; i < server->n_sinks && reason == NULL; i++)
+		if ((server->sinks[i].takes & SINK_ACCESS) != 0 &&
+			sink_is_for(&server->sinks[i], h->app->name))
+			reason = add_outlet(h, i);
+	return reason;
 }
 
 /* ---- Lines ---- */
 
-static void
-note_failure(void)
-{
-	if (!failing && !in_handler)
-		log_error("access log %s: %s; lines are lost until it takes them again",
-			path, strerror(errno));
-	failing = true;
-}
-
-void
-access_log_flush(void)
-{
-	size_t done = 0;
-
-	while (done < gathered) {
-		ssize_t n = write(fd, lines + done, gathered - done);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0) {
-			note_failure();
-			break;
-		}
-		done += (size_t)n;
-		failing = false;
-	}
-	gathered = 0;
-}
-
-/* A line of so many bytes stands behind those that were gathered. */
-static void
-gather(size_t len)
-{
-	if (gathered > 0 && gathered + len > batch) {
-		const char *line = lines + gathered;
-		access_log_flush();
-		memmove(lines, line, len);
-	}
-	gathered += len;
-}
-
 void
 access_log_begin(struct al_request *req)
 {
-	if (is_timed)
+	if (is_timed && req->began_us == 0)
 		req->began_us = clock_us();
+}
+
+void
+access_log_complete(struct al_request *req)
+{
+	if (is_timed && req->ready_us == 0)
+		req->ready_us = clock_us();
+}
+
+static bool
+wants(const struct outlet *o, const struct filter_request *seen)
+{
+	return filter_wants(&o->row->filter, seen) &&
+		filter_samples(&o->row->filter, seen);
+}
+
+static void
+write_line(const struct outlet *o, struct al_request *req, uint64_t us)
+{
+	char text[LINE_BYTES];
+	struct access_line line = {
+		.at = text,
+		.end = text + sizeof(text),
+		.req = req,
+		.us = us,
+		.json = o->row->format == SINK_JSON,
+		.texts_end = text + sizeof(text) - ACCESS_JSON_FIXED,
+		.in_handler = in_handler,
+	};
+
+	for (size_t i = 0; i < o->n_steps; i++)
+		o->steps[i].put(&line, o->steps[i].text);
+	log_put(o->sink, LOG_LEVEL_INFO, slice_of(text, (size_t)(line.at - text)));
 }
 
 void
 access_log(struct al_request *req)
 {
-	char *begin = lines + gathered;
-	struct access_line line = {
-		.at = begin,
-		.end = begin + LINE_BYTES - 1,
-		.req = req,
-		.in_handler = in_handler,
+	if (n_outlets == 0)
+		return;
+	const struct filter_request seen = {
+		.status = access_status(req),
+		.path = access_path(req),
+		.us = is_timed ? clock_us() - req->began_us : 0,
+		.id = request_id(req),
 	};
-
-	if (n_steps == 0)
-		return;
-	if (is_timed)
-		line.us = clock_us() - req->began_us;
-	for (size_t i = 0; i < n_steps; i++)
-		steps[i].put(&line, steps[i].text);
-	size_t len = (size_t)(line.at - begin);
-	if (to_syslog)
-		syslog_send(SYSLOG_ACCESS_LOG, SYSLOG_INFO, slice_of(begin, len));
-	if (fd == -1)
-		return;
-	begin[len] = '\n';
-	gather(len + 1);
+	for (size_t i = 0; i < n_outlets; i++)
+		if (wants(&outlets[i], &seen))
+			write_line(&outlets[i], req, seen.us);
 }
 
 void

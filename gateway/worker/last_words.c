@@ -89,7 +89,6 @@ answer_all(const struct error_page *a)
 		answer(c, a);
 		request_ended(c->req);
 	}
-	access_log_flush();
 	return has_lock;
 }
 

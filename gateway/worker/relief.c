@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "gateway/worker/accept.h"
-#include "gateway/worker/access_log.h"
 #include "gateway/worker/conn.h"
 #include "gateway/worker/lock.h"
 #include "gateway/worker/threads.h"
@@ -183,7 +182,6 @@ get_lock(uint64_t call)
 static void
 end_round(void)
 {
-	access_log_flush();
 	accept_adjust();
 }
 

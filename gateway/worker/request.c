@@ -113,6 +113,7 @@ request_reset(struct al_request *req)
 	req->told = NULL;
 	buffer_reset(&req->gathered);
 	req->id_len = 0;
+	req->began_us = req->ready_us = 0;
 	req->vars = NULL;
 	req->has_body = req->is_head = req->is_https = req->has_next = false;
 	stay_here(req);

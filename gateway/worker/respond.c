@@ -200,6 +200,7 @@ may_leave(const struct conn *c)
 enum want
 conn_is_ready(struct conn *c)
 {
+	access_log_complete(c->req);
 	if (may_leave(c) && queue_send(c))
 		return WANT_LEAVE;
 	if (may_call(c))

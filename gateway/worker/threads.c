@@ -9,7 +9,6 @@
 
 #include "gateway/common/clock.h"
 #include "gateway/logger/log.h"
-#include "gateway/worker/access_log.h"
 #include "gateway/worker/last_words.h"
 #include "gateway/worker/lock.h"
 #include "gateway/worker/queue.h"
@@ -228,7 +227,6 @@ run(void *arg)
 			continue;
 		}
 		conn_run(c);
-		access_log_flush();
 		if (self.draining || loop_oversleeps(&self.loop))
 			loop_kick(&self.loop);
 	}

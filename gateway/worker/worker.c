@@ -69,7 +69,6 @@ void
 worker_follow_log(void)
 {
 	capture_output();
-	access_log_reopen();
 }
 
 static void
@@ -349,7 +348,6 @@ attend(void)
 	errands_run();
 	messages_attend();
 	detached_attend();
-	access_log_flush();
 	files_tell_new(&channel);
 	if (recycle_is_due())
 		tell(MESSAGE_RECYCLE, SLICE(""));

@@ -23,6 +23,7 @@ static const struct {
 	{ "%({User-Agent}i)s", "<i:User-Agent>", NULL },
 	{ "%({X}o)s%({wsgi.version}e)s", "<o:X><e:wsgi.version>", NULL },
 	{ "%(zz)s", "<?>", NULL },
+	{ "%(id)s %(Id)s", "<#> <?>", NULL },
 	{ "%()s", "<?>", NULL },
 	{ "%({}i)s", "<?>", NULL },
 	{ "%({X)s", "<?>", NULL },
