@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "gateway/common/clock.h"
+#include "gateway/worker/access_log.h"
 #include "gateway/worker/detached.h"
 #include "gateway/worker/ended.h"
 #include "gateway/worker/fcgi.h"

@@ -25,6 +25,7 @@
 #include "gateway/worker/introductions.h"
 #include "gateway/worker/last_words.h"
 #include "gateway/worker/lock.h"
+#include "gateway/worker/log_files.h"
 #include "gateway/worker/messages.h"
 #include "gateway/worker/output.h"
 #include "gateway/worker/recycle.h"
@@ -69,6 +70,7 @@ void
 worker_follow_log(void)
 {
 	capture_output();
+	log_files_reopen();
 }
 
 static void

@@ -45,7 +45,7 @@ copy_of(int i)
 START_TEST(texts_are_escaped)
 {
 	struct slice text = copy_of(_i);
-	char out[128];
+	char out[128] = "";
 	char *end = json_escape(out, out + sizeof(out) - 1, text);
 
 	*end = '\0';
