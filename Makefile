@@ -143,6 +143,9 @@ $(DEMO_FILES) $(TEST_FILES): $(BUILD)/apps/%.so: \
 	$(Q)$(CC) $(CFLAGS) -std=c17 -D_GNU_SOURCE -Wall -Wextra -Igateway -fPIC -shared \
 		$(OWN_LDFLAGS) -o $@ $<
 
+# The page is a part of the program.
+$(BUILD)/gateway/worker/status_page.o: gateway/worker/status_page.html
+
 # The library of messages, alone: nothing else of the server is linked.
 $(EXAMPLES): %: %.o $(BUILD)/examples/imsg/talk.o \
 		$(patsubst %,$(BUILD)/protocols/%.o,imsg buffer)

@@ -21,7 +21,7 @@ static const char forms[] =
 	"not a target: MODULE:CALLABLE, FILE.py, FILE.lua, FILE.php, FILE.so, "
 	"php:FOLDER, lua:FILE, lua:MODULE, luajit:FILE, luajit:MODULE, "
 	"fcgi://HOST:PORT, fcgi:unix:PATH, fcgi-exec:PROGRAM, cgi:PATH, "
-	"files:FOLDER or binding:FILE.so:WHAT";
+	"files:FOLDER, status: or binding:FILE.so:WHAT";
 
 /* ---- Files ---- */
 
@@ -229,6 +229,15 @@ parse_binding(struct target *t, const struct form_args *a)
 	return NULL;
 }
 
+/* The one that is built in, and has nothing to load. */
+static const char *
+parse_status(struct target *t, const struct form_args *a)
+{
+	t->binding = "status";
+	t->spec = "";
+	return *a->rest == '\0' ? NULL : "nothing stands behind status:";
+}
+
 /* ---- FastCGI ---- */
 
 /* One backend as the binding is told it, into *spec. Returns NULL, or what is wrong. */
@@ -366,6 +375,7 @@ static const struct form {
 	{ "luajit:", NULL, parse_luajit },
 	{ "cgi:", NULL, parse_cgi },
 	{ "files:", NULL, parse_files },
+	{ "status:", NULL, parse_status },
 	{ "binding:", NULL, parse_binding },
 	{ "front:", NULL, parse_front },
 };

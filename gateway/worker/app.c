@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "gateway/worker/answers.h"
+#include "gateway/worker/status_app.h"
 
 /* Before it bindings had no such member. */
 enum { ABI_WITH_START = 2 };
@@ -95,6 +96,7 @@ open_binding(const char *path, const struct al_binding **binding)
 /* Those that are a part of this program. */
 static const struct al_binding *const built_in[] = {
 	&answers_binding,
+	&status_binding,
 };
 
 static const struct al_binding *
