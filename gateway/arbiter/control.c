@@ -157,8 +157,7 @@ answer(struct arbiter *a, struct control_peer *peer, enum control_outcome outcom
 static void
 log_change(const struct control_peer *peer, struct slice line)
 {
-	while (line.len > 0 && strchr(" \t\r", line.ptr[line.len - 1]) != NULL)
-		line.len--;
+	line = slice_trim(line);
 	enum log_level level =
 		peer->command->changes ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG;
 
@@ -258,13 +257,16 @@ hear_line(struct arbiter *a, struct control_peer *peer, bool has_ended)
 {
 	struct slice all = buffer_slice(&peer->in);
 	const char *end = all.len > 0 ? memchr(all.ptr, '\n', all.len) : NULL;
+	struct slice line = all;
 
 	if (end != NULL)
-		run_line(a, peer, slice_of(all.ptr, (size_t)(end - all.ptr)));
+		line.len = (size_t)(end - all.ptr);
+	if (line.len > 0 && line.ptr[line.len - 1] == '\r')
+		line.len--;
+	if (end != NULL || (has_ended && line.len > 0))
+		run_line(a, peer, line);
 	else if (all.len == CONTROL_LINE)
 		refuse(a, peer, CONTROL_USAGE, "the command is too long");
-	else if (has_ended && all.len > 0)
-		run_line(a, peer, all);
 	else if (has_ended)
 		hang_up(peer);
 }

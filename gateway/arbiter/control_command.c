@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/arbiter/control_routes.h"
 #include "gateway/arbiter/control_status.h"
 #include "gateway/arbiter/recycle.h"
 #include "gateway/arbiter/upgrade.h"
@@ -207,6 +208,8 @@ static const struct control_command commands[] = {
 	{ "reload", "", "reload, and say how it went", .changes = true,
 		.run = run_reload, .later = end_reload },
 	{ "reopen", "", "reopen the logs", .changes = true, .run = run_reopen },
+	{ "routes", "", "what is asked for where, and who answers", .is_object = true,
+		.run = control_run_routes },
 	{ "scale", "NAME +N|-N|N", "more or less processes of an application",
 		.least = 2, .most = 2, .changes = true, .run = run_scale },
 	{ "slow", "[--app NAME]", "the slowest requests since the start", .most = ANY,
