@@ -71,13 +71,11 @@ find_binding(const char *name, char *path, size_t room)
 	return error;
 }
 
-/* Interpreters' extension modules find the interpreter's symbols only when these are
- * global. */
 static const char *
-open_binding(const char *path, const struct al_binding **binding)
+open_binding(const char *path, int scope, const struct al_binding **binding)
 {
 	static char error[128];
-	void *handle = dlopen(path, RTLD_NOW | RTLD_GLOBAL);
+	void *handle = dlopen(path, RTLD_NOW | scope);
 
 	if (handle == NULL)
 		return dlerror();
@@ -108,8 +106,8 @@ find_built_in(const char *name)
 	return NULL;
 }
 
-const char *
-app_load(struct app *app, const char *binding, const char *target)
+static const char *
+load(struct app *app, const char *binding, const char *target, int scope)
 {
 	char path[PATH_MAX];
 	const char *error = NULL;
@@ -118,10 +116,24 @@ app_load(struct app *app, const char *binding, const char *target)
 	if (app->binding == NULL)
 		error = find_binding(binding, path, sizeof(path));
 	if (app->binding == NULL && error == NULL)
-		error = open_binding(path, &app->binding);
+		error = open_binding(path, scope, &app->binding);
 	if (error == NULL)
 		error = app->binding->load(target, &app->instance);
 	return error;
+}
+
+/* Interpreters' extension modules find the interpreter's symbols only when these are
+ * global. */
+const char *
+app_load(struct app *app, const char *binding, const char *target)
+{
+	return load(app, binding, target, RTLD_GLOBAL);
+}
+
+const char *
+app_load_inner(struct app *app, const char *binding, const char *target)
+{
+	return load(app, binding, target, RTLD_LOCAL);
 }
 
 const char *

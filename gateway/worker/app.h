@@ -19,6 +19,9 @@ struct app {
  * Returns NULL, or why not, in one line. */
 const char *app_load(struct app *app, const char *binding, const char *target);
 
+/* The same for one beside the worker's own, of which it sees nothing. */
+const char *app_load_inner(struct app *app, const char *binding, const char *target);
+
 /* Prepares what was loaded, in the process that is to run it. Returns as app_load. */
 const char *app_start(struct app *app);
 

@@ -47,8 +47,8 @@ load_inner(struct way *way)
 	const struct app_settings *settings = way->route->inner;
 
 	options_use(settings);
-	const char *error =
-		app_load(&way->inner, settings->what.binding, settings->what.spec);
+	const char *error = app_load_inner(
+		&way->inner, settings->what.binding, settings->what.spec);
 	options_use(self.settings);
 	return error;
 }

@@ -221,7 +221,9 @@ def environment(folder, extra=None):
     """Only what is said: settings can come from the environment too."""
     sanitizer = f"log_path={folder}/sanitizer"
     env = {"PATH": os.environ["PATH"], "HOME": str(folder), "TMPDIR": str(folder),
-           "ASAN_OPTIONS": sanitizer, "TSAN_OPTIONS": sanitizer, "UBSAN_OPTIONS": sanitizer + ":print_stacktrace=1",
+           # Each binding has an al_binding of its own.
+           "ASAN_OPTIONS": sanitizer + ":detect_odr_violation=0",
+           "TSAN_OPTIONS": sanitizer, "UBSAN_OPTIONS": sanitizer + ":print_stacktrace=1",
            "LSAN_OPTIONS": f"suppressions={TOP}/tests/lsan.supp:print_suppressions=0"}
     return {**env, **(extra or {})}
 
