@@ -10,8 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "gateway/arbiter/bound.h"
@@ -32,8 +30,7 @@ struct listening {
 	char port[PORT_TEXT]; /* the one that was bound */
 	unsigned users;
 	unsigned generation; /* the newest one that uses it */
-	dev_t device; /* of a unix socket's file, to remove no other */
-	ino_t inode;
+	struct socket_file file; /* of a unix socket */
 	TAILQ_ENTRY(listening) next;
 };
 
@@ -135,64 +132,28 @@ note_port(struct listening *l)
 
 /* ---- unix ---- */
 
-/* Nobody else can connect before the file has its owner and mode. */
-static int
-bind_private(int fd, const struct sockaddr_un *name)
-{
-	mode_t before = umask(0177);
-	int done = bind(fd, (const struct sockaddr *)name, sizeof(*name));
-
-	umask(before);
-	return done;
-}
-
 static int
 open_unix(const struct listening *l, const char **reason)
 {
-	const struct address *address = &l->wanted;
-	struct sockaddr_un name = { .sun_family = AF_UNIX };
-	size_t len = strlen(address->host);
-	int fd = -1;
+	int fd = socket_file_open(l->wanted.host);
+	int error = errno;
 
-	if (len >= sizeof(name.sun_path)) {
-		errno = ENAMETOOLONG;
-		*reason = explain(address, "the path is too long for a socket");
-		return -1;
-	}
-	memcpy(name.sun_path, address->host, len);
-	if (socket_file_clear(name.sun_path) == -1 ||
-		(fd = new_socket(AF_UNIX)) == -1 || bind_private(fd, &name) == -1 ||
-		listen(fd, SOMAXCONN) == -1) {
-		fd = fail(fd);
-		int error = errno;
-		*reason = explain(address,
-			error == EEXIST ? "the file exists and is not a socket"
-					: obstacle_text(error, NULL));
-		errno = error;
-	}
+	if (fd == -1)
+		*reason = explain(&l->wanted, socket_file_why(error));
+	errno = error;
 	return fd;
 }
 
 static void
 note_file(struct listening *l)
 {
-	struct stat st;
-
-	if (lstat(l->listener.address.host, &st) == 0) {
-		l->device = st.st_dev;
-		l->inode = st.st_ino;
-	}
+	socket_file_note(&l->file, l->listener.address.host);
 }
 
-/* Another server may have put its own socket there meanwhile. */
 static void
 remove_file(struct listening *l)
 {
-	struct stat st;
-
-	if (lstat(l->listener.address.host, &st) == 0 && st.st_dev == l->device &&
-		st.st_ino == l->inode)
-		unlink(l->listener.address.host);
+	socket_file_remove(&l->file, l->listener.address.host);
 }
 
 /* ---- fd:// ---- */

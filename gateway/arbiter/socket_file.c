@@ -11,6 +11,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "gateway/arbiter/obstacle.h"
+
 /* Through a descriptor, as somebody whose folder it is may put a link in its place
  * meanwhile. */
 static int
@@ -137,7 +139,7 @@ socket_file_why(int error)
 		return "the path is too long for a socket";
 	if (error == EEXIST)
 		return "the file exists and is not a socket";
-	return strerror(error);
+	return obstacle_text(error, NULL);
 }
 
 void
