@@ -404,6 +404,9 @@ check_listener(struct load *l, struct app_settings *app)
 	const struct origin *origin = &app->origins[APP_protocol];
 	unsigned faults = l->faults;
 
+	if (app->bind.n == 0)
+		load_fault(
+			l, &app->origins[APP_bind], "bind: a listener has no address");
 	check_paths(l, app_section(app, &l->config->memory));
 	check_pool(l, app);
 	if (strcmp(app->protocol, "http") != 0)

@@ -64,6 +64,25 @@ prefix_end(const char *text)
 		: NULL;
 }
 
+/* Requests have lost such parts, and their encoding, when routes are looked at; a path
+ * that has them would be none that is ever asked for. */
+static const char *
+check_spelling(const char *text)
+{
+	if (strpbrk(text, "?#") != NULL)
+		return "the query is no part of a path";
+	for (const char *at = text; (at = strchr(at, '%')) != NULL; at++)
+		if (http1_hex(at[1]) >= 0 && http1_hex(at[2]) >= 0)
+			return "a path is written as it is meant, without %-encoding";
+	for (const char *at = text; (at = strchr(at, '/')) != NULL; at++) {
+		size_t dots = strspn(at + 1, ".");
+		bool ends = at[1 + dots] == '\0' || at[1 + dots] == '/';
+		if (at[1] == '/' || (ends && (dots == 1 || dots == 2)))
+			return "no path has //, /./ or /../ when routes are looked at";
+	}
+	return NULL;
+}
+
 static const char *
 check_path(const char *text)
 {
@@ -71,11 +90,9 @@ check_path(const char *text)
 
 	if (strcmp(text, "*") == 0)
 		return NULL;
-	if (strpbrk(text, "?#") != NULL)
-		return "the query is no part of a path";
 	if (*text == '*' ? strchr(text + 1, '*') == NULL
 			 : *text == '/' && (star == NULL || star == end))
-		return NULL;
+		return check_spelling(text);
 	return "not a path: /a for this one, /a/* for it and all beneath, *.php for "
 	       "all with this end, or *";
 }
@@ -229,7 +246,7 @@ check_mount(struct load *l, const struct route *route)
 	if (strcmp(mount, "/") == 0)
 		load_fault(l, origin, "mount: \"/\" is what there is without one");
 	else if (*mount != '/' || mount[strlen(mount) - 1] == '/' ||
-		strpbrk(mount, "*?#") != NULL)
+		strchr(mount, '*') != NULL || check_spelling(mount) != NULL)
 		load_fault(l, origin,
 			"mount: \"%s\" is not the beginning of a path, such as /blog",
 			mount);
@@ -291,15 +308,16 @@ check_variables(struct load *l, const struct route *route)
 	return reason;
 }
 
-/* A path that goes on with what the client chose could become "//host". */
+/* $path and $uri begin with one '/'. Behind another one they would name a host. */
 static bool
 is_location(const char *text)
 {
-	static const char *const begins[] = { "http://", "https://", "$scheme://" };
+	static const char *const begins[] = { "http://", "https://", "$scheme://",
+		"$path", "$uri" };
 
 	for (size_t i = 0; i < sizeof begins / sizeof begins[0]; i++)
 		if (strncmp(text, begins[i], strlen(begins[i])) == 0)
-			return text[strlen(begins[i])] != '\0';
+			return text[0] == '$' || text[strlen(begins[i])] != '\0';
 	return text[0] == '/' && text[1] != '/' && (text[1] != '$' || text[2] == '$');
 }
 
@@ -322,7 +340,7 @@ check_redirect(struct load *l, const struct route *route)
 		return;
 	if (!is_location(text))
 		reason = "not a path, nor a URL with http://, https:// or $scheme://; "
-			 "a path has no second / or $ at once, which could name a host";
+			 "what begins with // or /$ could name a host";
 	else if (!is_plain(text))
 		reason = "it has a byte that no URL has";
 	else

@@ -175,13 +175,14 @@ load_reading(struct load *l, struct reading *r)
 	struct config *c = l->config;
 	size_t n_apps = c->n_apps, n_routes = l->routes.n;
 	size_t n_listeners = l->n_listeners;
+	size_t n_said = r->top_is_app && !top_is_app(l, r) ? 0 : r->n_apps;
 	unsigned faults = l->faults;
 	struct section server = server_section(&c->server, &c->memory);
 	struct section said = server_section(&r->server, NULL);
 
 	check_agreement(l, said, server);
 	check_server(l, &r->server);
-	for (size_t i = 0; i < r->n_apps; i++)
+	for (size_t i = 0; i < n_said; i++)
 		if (!load_app(l, &r->apps[i]))
 			break;
 	check_apps(l, n_apps);

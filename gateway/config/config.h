@@ -39,7 +39,9 @@ struct config {
 	const struct route *routes; /* of each site that has none of its own */
 	struct reading **files; /* what each said, for the next reload */
 	size_t n_files;
-	size_t n_broken; /* files that were left out, or go on as they were before */
+	/* Files that were left out, or go on as they were before, and what lacks them.
+	 */
+	size_t n_broken;
 };
 
 /*

@@ -50,6 +50,7 @@ struct scan {
 	const char *at;
 	unsigned line;
 	unsigned depth;
+	unsigned comma; /* the line of one that nothing has followed yet */
 };
 
 static void
@@ -125,10 +126,30 @@ scan_include(struct scan *s)
 		scan_file(s->load, path, s->folder, s->depth + 1, &from);
 }
 
+/* Newer versions of libconfig take a comma behind the last item, older ones call it a
+ * syntax error. */
+static void
+scan_mark(struct scan *s)
+{
+	char mark = *s->at;
+
+	if (s->comma > 0 && (mark == ')' || mark == ']')) {
+		const struct origin origin = { s->path, s->comma };
+		load_fault(s->load, &origin, "a comma stands before the %c", mark);
+	}
+	if (mark == ',')
+		s->comma = s->line;
+	else if (!isspace((unsigned char)mark))
+		s->comma = 0;
+	advance(s, 1);
+}
+
 static void
 scan_text(struct scan *s)
 {
 	while (*s->at != '\0') {
+		if (*s->at == '"' || isalnum((unsigned char)*s->at))
+			s->comma = 0;
 		if (*s->at == '"')
 			skip_string(s);
 		else if (*s->at == '#' || strncmp(s->at, "//", 2) == 0)
@@ -140,7 +161,7 @@ scan_text(struct scan *s)
 		else if (isalnum((unsigned char)*s->at))
 			scan_word(s);
 		else
-			advance(s, 1);
+			scan_mark(s);
 	}
 }
 
@@ -158,7 +179,7 @@ scan_file(struct load *l, const char *path, const char *folder, unsigned depth,
 	if (reason != NULL) {
 		load_fault(l, from, "%s: %s", path, reason);
 	} else {
-		struct scan s = { l, path, folder, text.ptr, 1, depth };
+		struct scan s = { l, path, folder, text.ptr, 1, depth, 0 };
 		scan_text(&s);
 	}
 	if (fd >= 0)

@@ -166,6 +166,14 @@ load_listener(
 
 /* ---- A file ---- */
 
+bool
+top_is_app(const struct load *l, const struct reading *r)
+{
+	bool has_target = r->top.target != NULL || l->options.app.target != NULL;
+
+	return r->top_is_app && (has_target || !l->is_routed);
+}
+
 static void
 load_listeners(struct load *l, const struct reading *r)
 {
@@ -201,7 +209,7 @@ load_routes(struct load *l, const struct reading *r)
 {
 	load_listeners(l, r);
 	load_list(l, &l->routes, &r->routes, &r->top);
-	if (!r->top_is_app)
+	if (!top_is_app(l, r))
 		check_top(l, &r->top);
 }
 
@@ -210,7 +218,7 @@ load_top(struct load *l, const struct reading *r)
 {
 	struct app_settings top = r->top;
 
-	if (r->top_is_app)
+	if (top_is_app(l, r))
 		return;
 	lay_over(app_section(&top, NULL), app_section(&l->top, NULL));
 	l->top = top;

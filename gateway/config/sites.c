@@ -105,6 +105,13 @@ mark_apps(struct load *l, struct route_list *routes)
 	}
 }
 
+/* One that is a file has no line of its own. */
+static const struct origin *
+place_of(const struct app_settings *app)
+{
+	return app->origin.line > 0 ? &app->origin : &app->origins[APP_target];
+}
+
 /* Takes those away that nobody could reach. */
 static void
 drop_idle_apps(struct load *l)
@@ -117,7 +124,7 @@ drop_idle_apps(struct load *l)
 		if (app->routed || app->bind.n > 0)
 			c->apps[n++] = *app;
 		else
-			load_lack(l, &app->origin,
+			load_lack(l, place_of(app),
 				"application %s has neither a bind of its own nor a "
 				"route",
 				app->name);
@@ -247,9 +254,9 @@ check_name(struct load *l, const struct app_settings *front)
 
 	if (other != NULL)
 		load_fault(l, &front->origin,
-			"name: %s is the name of the %s in %s:%u already", front->name,
+			"name: %s is the name of the %s in %s already", front->name,
 			target_is_front(&other->what) ? "listener" : "application",
-			other->origin.source, other->origin.line);
+			other->origin.source);
 }
 
 /* ---- Sites ---- */
@@ -311,6 +318,9 @@ sites_make(struct load *l)
 	drop_idle_listeners(l);
 	each_list(l, mark_apps);
 	drop_idle_apps(l);
+	if (l->faults == 0 && c->n_apps == 0 && l->n_listeners == 0)
+		load_fault(l, &nowhere, "%s: there is nothing to serve",
+			l->options.command.config);
 	if (l->faults > 0)
 		return;
 	if (l->n_listeners > 0)

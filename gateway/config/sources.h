@@ -164,6 +164,10 @@ bool load_reading(struct load *l, struct reading *r);
 /* Adds an application: defaults, what was said of it, the command line. */
 bool load_app(struct load *l, const struct app_settings *said);
 
+/* Whether the top of a file is an application with its own addresses. Where there are
+ * routes it may be no more than the settings of their listener. */
+bool top_is_app(const struct load *l, const struct reading *r);
+
 /* Adds the routes and listeners of a file, with faults for what is wrong with them. */
 void load_routes(struct load *l, const struct reading *r);
 
