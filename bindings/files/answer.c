@@ -105,9 +105,10 @@ has_form(const struct entry *entry, size_t form)
 		entry->forms[FORM_PLAIN].mtime.tv_sec;
 }
 
-/* What the client would have most; of what it likes as well, the smallest. */
+/* What the client would have most; of what it likes as well, the smallest. One that is
+ * gone is missed here, and its successor found when the path is looked up again. */
 static enum form
-choose(const struct ask *ask, const struct entry *entry, bool *varies)
+choose(const struct ask *ask, struct entry *entry, bool *varies)
 {
 	struct slice accepted = fact(ask, FACT_ACCEPT_ENCODING);
 	unsigned most = http_coding_quality(accepted, codings[FORM_PLAIN]);
@@ -120,7 +121,8 @@ choose(const struct ask *ask, const struct entry *entry, bool *varies)
 		*varies = true;
 		unsigned quality = http_coding_quality(accepted, codings[form]);
 		bool is_as_good = quality == most && quality > 0 && best == FORM_PLAIN;
-		if (quality > most || is_as_good) {
+		if ((quality > most || is_as_good) &&
+			file_refresh(&entry->forms[form])) {
 			best = (enum form)form;
 			most = quality;
 		}
@@ -162,9 +164,13 @@ static int
 send_range(struct reply *r, const char *status, const struct http_range *range)
 {
 	struct al_request *req = r->ask->req;
-	char length[24];
+	char part[FILE_LENGTH];
+	const char *length = r->file->length;
 
-	snprintf(length, sizeof(length), "%llu", (unsigned long long)range->length);
+	if (range->length != (uint64_t)r->file->size) {
+		snprintf(part, sizeof(part), "%llu", (unsigned long long)range->length);
+		length = part;
+	}
 	add(&r->fields, "Content-Type", r->type);
 	add(&r->fields, "Content-Length", length);
 	if (al_start(req, status, r->fields.rows, r->fields.n) != 0)
@@ -253,7 +259,7 @@ gather(struct reply *r)
 }
 
 int
-answer_file(const struct ask *ask, const struct entry *entry)
+answer_file(const struct ask *ask, struct entry *entry)
 {
 	bool varies;
 	enum form form = choose(ask, entry, &varies);

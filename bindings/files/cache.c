@@ -27,6 +27,7 @@ describe(struct file *f, const struct stat *st)
 	time_t now = time(NULL);
 
 	f->size = st->st_size;
+	snprintf(f->length, sizeof(f->length), "%lld", (long long)st->st_size);
 	f->mtime = st->st_mtim;
 	f->modified = st->st_mtime < now ? st->st_mtime : now;
 	http_date_write(f->last_modified, f->modified);
@@ -58,14 +59,11 @@ file_open(struct file *f, const struct root *root, const char *path)
 	return -1;
 }
 
-/* False: it was removed, or another one was put in its place. */
-static bool
+bool
 file_refresh(struct file *f)
 {
 	struct stat st;
 
-	if (f->fd == -1)
-		return true;
 	if (fstat(f->fd, &st) != 0 || st.st_nlink == 0)
 		return false;
 	if (st.st_size != f->size || st.st_mtim.tv_sec != f->mtime.tv_sec ||
@@ -123,13 +121,8 @@ entry_open(struct entry *e, const struct site *site, const char *path, uint64_t 
 static bool
 is_fresh(struct entry *e, const char *path, uint64_t now_ms)
 {
-	if (e->path == NULL || strcmp(e->path, path) != 0 ||
-		now_ms - e->looked_ms >= KEPT_MS)
-		return false;
-	for (size_t i = 0; i < FORMS; i++)
-		if (!file_refresh(&e->forms[i]))
-			return false;
-	return true;
+	return e->path != NULL && strcmp(e->path, path) == 0 &&
+		now_ms - e->looked_ms < KEPT_MS && file_refresh(&e->forms[FORM_PLAIN]);
 }
 
 /* ---- The cache ---- */
@@ -174,7 +167,7 @@ release_entries(struct cache *c)
 		entry_release(&c->entries[i]);
 }
 
-const struct entry *
+struct entry *
 cache_get(struct site *site, const char *path, uint64_t now_ms)
 {
 	struct cache *c = &site->cache;

@@ -1,9 +1,9 @@
 /*
  * Open files, by their paths, for a second each: looking up where a path leads, and
  * which encoded neighbours a file has, costs as much as all the rest of a small answer.
- * Whether a file was written to, removed or replaced is looked at in each request. What
- * may be a second old is where links lead, what was moved away, permissions, and which
- * neighbours there are.
+ * Whether what is sent was written to, and whether the file was removed or replaced, is
+ * looked at in each request. What may be a second old is where links lead, what was
+ * moved away, permissions, and which neighbours there are.
  */
 #ifndef FILES_CACHE_H
 #define FILES_CACHE_H
@@ -24,9 +24,12 @@ enum form { FORM_PLAIN, FORM_BR, FORM_GZIP, FORMS };
 /* Three numbers of 16 hexadecimal digits, with two hyphens, in quotes. */
 enum { ETAG = 3 * 16 + 2 + 2 + 1 };
 
+enum { FILE_LENGTH = 20 + 1 };
+
 struct file {
 	int fd; /* -1: there is none */
 	off_t size;
+	char length[FILE_LENGTH]; /* the size as text */
 	struct timespec mtime;
 	time_t modified; /* mtime, unless that lies in the future */
 	char etag[ETAG];
@@ -51,7 +54,11 @@ struct cache {
 
 /* What a relative path names; it holds until the next call. NULL and errno: EISDIR for
  * a folder, ENOENT also for what is neither a file nor a folder. */
-const struct entry *cache_get(struct site *site, const char *path, uint64_t now_ms);
+struct entry *cache_get(struct site *site, const char *path, uint64_t now_ms);
+
+/* Looks whether an open one was written to. False: it was removed, or another one was
+ * put in its place. The plain form has been looked at by cache_get(). */
+bool file_refresh(struct file *f);
 
 void cache_release(struct cache *c);
 

@@ -98,8 +98,9 @@ load(const char *target, void **state)
 
 /* ---- Requests ---- */
 
-static void
-gather_facts(struct ask *ask)
+/* Which fact a variable is; FACTS: none. */
+static size_t
+find_fact(const struct al_var *var)
 {
 	static const struct slice names[FACTS] = {
 		[FACT_METHOD] = SLICE_INIT("REQUEST_METHOD"),
@@ -113,14 +114,38 @@ gather_facts(struct ask *ask)
 		[FACT_IF_RANGE] = SLICE_INIT("HTTP_IF_RANGE"),
 		[FACT_RANGE] = SLICE_INIT("HTTP_RANGE"),
 	};
+	struct slice name = slice_of(var->name, var->name_len);
+	size_t fact = 0;
+
+	while (fact < FACTS && !slice_eq(name, names[fact]))
+		fact++;
+	return fact;
+}
+
+/* A name that has an id is compared once. */
+static size_t
+fact_of(struct site *site, const struct al_var *var)
+{
+	unsigned char *known = &site->known[var->id];
+
+	if (var->id == 0)
+		return find_fact(var);
+	if (*known == 0)
+		*known = (unsigned char)(find_fact(var) + 1);
+	return *known - 1u;
+}
+
+static void
+gather_facts(struct ask *ask)
+{
 	size_t n;
 	const struct al_var *vars = al_env_all(ask->req, &n);
 
-	for (size_t i = 0; i < n; i++)
-		for (size_t fact = 0; fact < FACTS; fact++)
-			if (slice_eq(slice_of(vars[i].name, vars[i].name_len),
-				    names[fact]))
-				ask->facts[fact] = vars[i].value;
+	for (size_t i = 0; i < n; i++) {
+		size_t fact = fact_of(ask->site, &vars[i]);
+		if (fact < FACTS)
+			ask->facts[fact] = vars[i].value;
+	}
 }
 
 static uint64_t
@@ -207,7 +232,7 @@ answer_path(const struct ask *ask, const char *path)
 		if (!add_index(index, site, path))
 			return answer_errno(ask->req, path, ENAMETOOLONG);
 	}
-	const struct entry *entry = cache_get(site, file, now_ms());
+	struct entry *entry = cache_get(site, file, now_ms());
 	if (entry != NULL)
 		return answer_file(ask, entry);
 	if (is_folder && (errno == ENOENT || errno == EISDIR))

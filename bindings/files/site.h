@@ -1,5 +1,5 @@
 /*
- * What files:FOLDER serves: one folder, and how. One for the process.
+ * What files:FOLDER serves: one folder, and how. There may be several in a process.
  */
 #ifndef FILES_SITE_H
 #define FILES_SITE_H
@@ -20,6 +20,7 @@ struct site {
 	const char *cache_control; /* NULL: none is sent */
 	bool listing;
 	struct arena memory;
+	unsigned char known[AL_VAR_IDS]; /* by ids: 0, or one more than the fact */
 };
 
 /* What of a request matters here; NULL: it has no such variable. */
@@ -59,7 +60,7 @@ int answer_method(struct al_request *req);
 int answer_errno(struct al_request *req, const char *path, int error);
 
 /* The file, as the conditions and ranges of the request want it. */
-int answer_file(const struct ask *ask, const struct entry *entry);
+int answer_file(const struct ask *ask, struct entry *entry);
 
 /* A page of what is in the folder; the path is its own, "" or "a/b/". */
 int answer_listing(const struct ask *ask, const char *path);
