@@ -22,7 +22,7 @@ local page = [[<!doctype html>
 </html>
 ]]
 
-local style = assert(io.open("look.css")):read("*a")
+local style = assert(io.open("www/look.css")):read("*a")
 local requests = 0
 
 local function escape(text)

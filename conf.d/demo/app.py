@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 
 FORM_MAX = 10_000
 
-STYLE = Path(__file__).with_name("look.css").read_text()
+STYLE = (Path(__file__).parent / "www/look.css").read_text()
 
 PAGE = """<!doctype html>
 <html lang="en">

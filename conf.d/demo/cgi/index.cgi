@@ -15,7 +15,7 @@ cat <<END
 <title>Hello from a CGI program</title>
 <link rel="icon" href="data:,">
 <style>
-$(cat ../look.css)
+$(cat ../www/look.css)
 </style>
 <main>
 <h1>Hello from a CGI program</h1>

@@ -18,7 +18,7 @@ $environ = array_filter($_SERVER, fn($name) => preg_match($cgi, $name), ARRAY_FI
 <title>Hello from PHP</title>
 <link rel="icon" href="data:,">
 <style>
-<?php readfile(__DIR__ . '/../look.css') ?>
+<?php readfile(__DIR__ . '/../www/look.css') ?>
 </style>
 <main>
 <h1>Hello from PHP</h1>
