@@ -1,6 +1,7 @@
 #include "gateway/arbiter/control_command.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -88,19 +89,30 @@ send_some(struct control_peer *peer)
 	return n > 0 || errno == EAGAIN || errno == EINTR;
 }
 
+/* Both its sides are closed: nobody waits for an answer. */
+static bool
+has_gone(const struct control_peer *peer)
+{
+	struct pollfd p = { .fd = peer->fd };
+
+	return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR)) != 0;
+}
+
 /* Sends, and ends the connection when that is to be. */
 static void
 attend(struct arbiter *a, struct control_peer *peer)
 {
-	bool is_there = send_some(peer) && !peer->out.failed;
+	bool is_there = !has_gone(peer) && send_some(peer) && !peer->out.failed;
 	bool is_done = peer->state == CONTROL_LEAVING && peer->out.len == 0;
 
 	if (!is_there || is_done) {
 		hang_up(peer);
 		return;
 	}
-	if (peer->out.len == 0 && peer->state != CONTROL_READING)
+	if (peer->out.len == 0)
 		peer->deadline = 0;
+	else if (peer->deadline == 0)
+		peer->deadline = clock_ms() + PATIENCE_MS;
 	watch(a, peer);
 }
 

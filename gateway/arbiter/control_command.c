@@ -138,9 +138,9 @@ run_upgrade(struct control_call *call)
 	if (reason != NULL)
 		return say(call, CONTROL_FAILED, "%s", reason);
 	return say(call, CONTROL_DONE,
-		"arbiter %d starts beside this one, with the control socket %s.2; "
-		"stop ends this one",
-		(int)upgrade_pid(), call->a->control.path);
+		"arbiter %d starts beside this one, and has a control socket of its "
+		"own, with .2 behind the name; stop ends this one",
+		(int)upgrade_pid());
 }
 
 static enum control_outcome

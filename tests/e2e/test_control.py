@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ALICORN, APPS, PROBE, TOP, environment, is_alive, wait_for
+from conftest import ALICORN, APPS, PROBE, TOP, environment, is_alive, stat_of, wait_for
 from wire import LIMIT
 
 CTL = ALICORN.parent / "alicornctl"
@@ -296,7 +296,7 @@ def test_usage_without_a_server():
 
 def test_upgrade_hands_the_socket_on(start, ctl, path):
     s = start(workers=1)
-    assert f"{path}.2" in ctl("upgrade", status=0).out
+    assert "beside this one" in ctl("upgrade", status=0).out
     second = f"{path}.2"
 
     def is_ready():
@@ -608,6 +608,12 @@ def test_many_peers(start, path, ctl):
         s.close()
 
 
+def cpu_of(pid):
+    """Seconds that it has used."""
+    fields = stat_of(pid)
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def test_peers_that_leave(start, path):
     s = start()
     for line in (b"", b"hel", b"help\n", b"status\n", b"reload\n", b"trace\n", b"config\n"):
@@ -615,6 +621,10 @@ def test_peers_that_leave(start, path):
             peer.sendall(line)
     s.wait_log("reload done")
     assert say(path, "status\n").startswith("ok\n")
+    # Nobody is left that the arbiter would look at again and again.
+    before = cpu_of(s.pid)
+    time.sleep(0.5)
+    assert cpu_of(s.pid) - before < 0.2
     s.stop()
 
 
