@@ -25,7 +25,7 @@ from conftest import ALICORN, TOP, free_port
 
 BINDINGS = ("python", "php", "lua", "luajit")
 OURS = re.compile(r"(?<![\w.])/(srv|run|etc/alicorn|var/log/alicorn|var/www)\b")
-PORT = re.compile(r"(?:(?<=:)|(?<=listen )|(?<=port ))(\d{4,5})\b(?![:.]\d)")
+PORT = re.compile(r"(?:(?<=:)|(?<=\", )|(?<=listen )|(?<=port ))(\d{4,5})\b(?![:.]\d)")
 LIMIT = 60
 
 
@@ -71,6 +71,8 @@ def sections(document):
 def is_there(need):
     if need in BINDINGS:
         return ALICORN.with_name(need + ".so").exists()
+    if need == "duktape":
+        return (ALICORN.parent / "examples/binding/javascript.so").exists()
     if need == "root":
         return os.getuid() == 0
     return shutil.which(need, path=path()) is not None
@@ -96,7 +98,7 @@ class Reader:
             f"Cflags: -I{TOP}/gateway\nbindingdir={ALICORN.parent}\n")
         env = {"PATH": path(), "HOME": str(self.folder), "TMPDIR": str(self.folder),
                "PORT": self.port("8000"), "PKG_CONFIG_PATH": str(self.folder / "pkgconfig"),
-               "PYTHONDONTWRITEBYTECODE": "1", "LC_ALL": "C.UTF-8"}
+               "ALICORN": str(TOP), "PYTHONDONTWRITEBYTECODE": "1", "LC_ALL": "C.UTF-8"}
         if os.getuid() == 0:
             env["ALICORN_CMD_ARGS"] = "--user root"
         return env
