@@ -10,6 +10,14 @@
 #include "gateway/logger/log.h"
 #include "protocols/buffer.h"
 
+/* Somebody has said already why it ends: the watch over requests, or the worker. */
+static bool
+is_explained(const struct child *child)
+{
+	return child->overdue != 0 ||
+		(child->slot != NULL && child->slot->has_explained);
+}
+
 /* It was told to stop and did, or it ended well by itself. */
 static bool
 is_expected(const struct child *child, int status, uint64_t now)
@@ -81,17 +89,18 @@ obituary_log(
 	const struct child *child, int status, const struct rusage *used, uint64_t now)
 {
 	struct buffer text = { .limit = 1024 };
+	struct log_about about;
 	enum log_level level = LOG_LEVEL_ERROR;
 
 	if (child->explained)
 		level = LOG_LEVEL_DEBUG;
-	else if (is_expected(child, status, now))
+	else if (is_expected(child, status, now) || is_explained(child))
 		level = LOG_LEVEL_INFO;
 	buffer_add_str(&text, child_text(child));
 	say_how(&text, child, status, used);
-	watch_describe(&text, child, now);
+	watch_describe(&text, &about, child, now);
 	say_what_it_used(&text, used);
-	log_line(level, "%" SLICE_FMT, SLICE_ARG(buffer_slice(&text)));
+	log_about(level, &about, "%" SLICE_FMT, SLICE_ARG(buffer_slice(&text)));
 	buffer_release(&text);
 }
 

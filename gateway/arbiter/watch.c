@@ -1,6 +1,7 @@
 #include "gateway/arbiter/watch.h"
 
 #include <signal.h>
+#include <string.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -18,15 +19,37 @@ limit_ms(const struct child *child)
 	return child->slot != NULL ? (uint64_t)child->pool->app->timeout * 1000 : 0;
 }
 
-void
-watch_describe(struct buffer *text, const struct child *child, uint64_t now)
+/* The slot is the worker's: the texts may be any, without an end. */
+static struct slice
+text_of(const char *text, size_t room)
 {
-	uint64_t since = child->slot != NULL ? child->slot->busy_since : 0;
+	return slice_of(text, strnlen(text, room));
+}
 
-	if (since == 0 || since > now)
+void
+watch_describe(struct buffer *text, struct log_about *about, const struct child *child,
+	uint64_t now)
+{
+	const struct slot *slot = child->slot;
+	uint64_t since = slot != NULL ? slot->busy_since : 0;
+	unsigned pending = slot != NULL ? slot->pending : 0;
+	bool is_timed = since != 0 && since <= now;
+
+	*about = (struct log_about){
+		.pool = slice_str(child->pool->app->name),
+		.is_named = true,
+	};
+	if (!is_timed && pending == 0)
 		return;
-	buffer_addf(text, ", %.1f s in %.*s", (double)(now - since) / 1e3, SLOT_REQUEST,
-		child->slot->request);
+	about->id = text_of(slot->request_id, sizeof(slot->request_id));
+	about->request = text_of(slot->request, sizeof(slot->request));
+	if (is_timed)
+		buffer_addf(text, ", %.1f s in", (double)(now - since) / 1e3);
+	else
+		buffer_addf(text, ", %u requests under way, the last one", pending);
+	buffer_addf(text, " %" SLICE_FMT, SLICE_ARG(about->request));
+	if (about->id.len > 0)
+		buffer_addf(text, " (%" SLICE_FMT ")", SLICE_ARG(about->id));
 }
 
 /* First step: the worker is told, and answers by itself if it still can. */
@@ -34,10 +57,11 @@ static void
 abort_request(struct child *child, uint64_t busy_since, uint64_t now)
 {
 	struct buffer text = { .limit = 512 };
+	struct log_about about;
 
-	watch_describe(&text, child, now);
-	log_error("%s%" SLICE_FMT ": time is over", child_text(child),
-		SLICE_ARG(buffer_slice(&text)));
+	watch_describe(&text, &about, child, now);
+	log_about(LOG_LEVEL_ERROR, &about, "%s%" SLICE_FMT ": time is over",
+		child_text(child), SLICE_ARG(buffer_slice(&text)));
 	buffer_release(&text);
 	child->overdue = busy_since;
 	child->kill_at = now + GRACE_MS;

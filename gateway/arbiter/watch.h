@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "gateway/arbiter/child.h"
+#include "gateway/logger/log.h"
 #include "protocols/buffer.h"
 #include "protocols/slice.h"
 
@@ -17,7 +18,9 @@ void watch_requests(struct family *f, struct slice answer, uint64_t now);
 /* When there will be something to see; UINT64_MAX: never. */
 uint64_t watch_deadline(const struct family *f, uint64_t now);
 
-/* Appends the request that the child is in, if it is. */
-void watch_describe(struct buffer *text, const struct child *child, uint64_t now);
+/* Appends the request that the child is in, if it is, or the last one of several, and
+ * says the same for the log; the slices live as long as the child. */
+void watch_describe(struct buffer *text, struct log_about *about,
+	const struct child *child, uint64_t now);
 
 #endif

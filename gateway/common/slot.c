@@ -42,6 +42,7 @@ slots_take(struct slots *s)
 		slot->farewell = FAREWELL_STOP;
 		slot->busy_since = 0;
 		slot->client = -1;
+		slot->has_explained = 0;
 		slot->pending = 0;
 		slot->detached = 0;
 		slot->requests = 0;

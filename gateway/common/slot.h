@@ -37,6 +37,8 @@ struct slot {
 	 * there is none. */
 	_Atomic uint64_t busy_since;
 	_Atomic int client;
+	/* It has said in the log why it ends. */
+	_Atomic int has_explained;
 
 	/* Requests that the application has and has not finished: those of threads, and
 	 * of event-driven bindings, too. And connections that it has taken over. */
@@ -57,7 +59,8 @@ struct slot {
 		resident; /* bytes of memory, written by the arbiter: board.h */
 	_Atomic uint64_t proportional;
 
-	/* "GET /path", cut, NUL-terminated. Only for the log: may be torn. */
+	/* "GET /path", cut, NUL-terminated; of several requests the one that began last.
+	 * Only for the log: may be torn. */
 	char request[SLOT_REQUEST];
 	/* The request's id, "" when it has none; as above. */
 	char request_id[REQUEST_ID_MAX + 1];

@@ -152,7 +152,7 @@ write_message(char *out, size_t room, const struct log_message *m)
 	size_t n = 0;
 
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
-		if (parts[i].len > 0) {
+		if (parts[i].len > 0 && !m->about.is_named) {
 			n += write_escaped(out + n, room - n, parts[i]);
 			n += write_escaped(out + n, room - n, SLICE(": "));
 		}

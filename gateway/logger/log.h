@@ -58,12 +58,13 @@ void log_sink_use(unsigned sink, int to);
  * was not given is none: nothing happens. */
 void log_put(unsigned sink, enum log_level level, struct slice line);
 
-/* What a message is about; in text it stands before it, each part with a colon. What
- * is empty is left out. */
+/* What a message is about; in text it stands before it, each part with a colon, unless
+ * the message names it itself. What is empty is left out. */
 struct log_about {
 	struct slice pool; /* the application's name */
 	struct slice id; /* of the request */
 	struct slice request; /* "GET /path", as its client wrote it */
+	bool is_named;
 };
 
 void log_about(enum log_level level, const struct log_about *about, const char *format,

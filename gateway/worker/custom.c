@@ -140,6 +140,7 @@ al_worker_notify(const char *what)
 
 	if (what != NULL)
 		snprintf(slot->request, sizeof(slot->request), "%s", what);
+	slot->request_id[0] = '\0';
 	atomic_store(&slot->busy_since, what != NULL ? clock_ms() : 0);
 }
 

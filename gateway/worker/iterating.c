@@ -35,6 +35,7 @@ iterate(void)
 	struct slot *slot = self.slot;
 
 	snprintf(slot->request, sizeof(slot->request), "an iteration");
+	slot->request_id[0] = '\0';
 	atomic_store(&slot->busy_since, self.loop.now);
 	relief_begin();
 	int result = self.app.binding->iterate(self.app.instance);

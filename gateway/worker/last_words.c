@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "gateway/common/clock.h"
 #include "gateway/logger/log.h"
 #include "gateway/worker/access_log.h"
 #include "gateway/worker/ended.h"
@@ -15,6 +16,8 @@
 #include "gateway/worker/request.h"
 #include "gateway/worker/request_id.h"
 #include "gateway/worker/self.h"
+#include "gateway/worker/slow_log.h"
+#include "gateway/worker/threads.h"
 #include "gateway/worker/trace.h"
 #include "gateway/worker/worker.h"
 
@@ -83,6 +86,7 @@ answer_all(const struct error_page *a)
 
 	access_log_last_words();
 	trace_last_words();
+	slow_log_last_words();
 	LIST_FOREACH (c, &self.conns, in_all) {
 		if (!conn_is_asked(c))
 			continue;
@@ -127,6 +131,7 @@ on_fatal(int number)
 
 	if (is_worker()) {
 		armed = 0;
+		threads_show_call();
 		bool has_lock = answer_all(timeout ? timed_out : bad_gateway);
 		interrupt(AL_WORKER_ABORT);
 		if (timeout && ends_later) {
@@ -182,12 +187,32 @@ last_words_quit(void)
 	_exit(EXIT_DONE);
 }
 
+/* The one line about it: the arbiter adds what the process used. */
 static void
 say_exit(const char *call, int status)
 {
+	const struct slot *slot = self.slot;
+	struct log_about about = {
+		.pool = slice_str(self.settings->name),
+		.is_named = true,
+	};
+	uint64_t now = clock_ms();
+
 	armed = 0;
-	log_error("%s: the application called %s(%d), in %s", self.settings->name, call,
-		status, self.slot->busy_since != 0 ? self.slot->request : "no request");
+	threads_show_call();
+	uint64_t since = slot->busy_since;
+	bool has_id = since != 0 && slot->request_id[0] != '\0';
+	if (since != 0) {
+		about.id = slice_str(slot->request_id);
+		about.request = slice_str(slot->request);
+	}
+	log_about(LOG_LEVEL_ERROR, &about,
+		"%s: the application called %s(%d), in %s%s%s%s, after %.1f s",
+		self.settings->name, call, status,
+		since != 0 ? slot->request : "no request", has_id ? " (" : "",
+		has_id ? slot->request_id : "", has_id ? ")" : "",
+		since != 0 && now > since ? (double)(now - since) / 1e3 : 0.0);
+	self.slot->has_explained = 1;
 	answer_all(bad_gateway);
 }
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "gateway/common/clock.h"
+#include "gateway/worker/request_id.h"
 #include "gateway/worker/self.h"
 
 void
@@ -43,7 +44,7 @@ class_of(unsigned status)
 }
 
 static void
-note_slow(const struct al_request *req, uint64_t us, unsigned status)
+note_slow(struct al_request *req, uint64_t us, unsigned status)
 {
 	struct slow_request slow = {
 		.us = us,
@@ -53,11 +54,12 @@ note_slow(const struct al_request *req, uint64_t us, unsigned status)
 	};
 
 	request_line(req, slow.line, sizeof(slow.line));
+	snprintf(slow.id, sizeof(slow.id), "%.*s", SLICE_ARG(request_id(req)));
 	slow_note(&self.slot->slow, &slow);
 }
 
 void
-meter_ended(const struct al_request *req)
+meter_ended(struct al_request *req)
 {
 	struct tally *t = &self.slot->tally;
 	unsigned status = req->begun ? req->response.status : STATUS_LEFT;

@@ -16,7 +16,7 @@ void meter_answered(struct al_request *req);
 
 /* The request has ended, in whatever way; its connection still has it. Also in a signal
  * handler. */
-void meter_ended(const struct al_request *req);
+void meter_ended(struct al_request *req);
 
 /* A connection came out of the queue. */
 void meter_queued(uint64_t waited_ms);

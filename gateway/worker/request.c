@@ -152,6 +152,15 @@ request_line(const struct al_request *req, char *text, size_t room)
 	text[len] = '\0';
 }
 
+void
+request_show(const struct al_request *req)
+{
+	struct slot *slot = self.slot;
+
+	request_line(req, slot->request, sizeof(slot->request));
+	memcpy(slot->request_id, req->id, (size_t)req->id_len + 1);
+}
+
 /* ---- The environ ---- */
 
 static void

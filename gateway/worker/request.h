@@ -109,6 +109,9 @@ bool request_has_input(const struct al_request *req);
 /* "GET /path HTTP/1.1", cut to the room; for logs. */
 void request_line(const struct al_request *req, char *text, size_t room);
 
+/* Shows its line and its id in the worker's slot. */
+void request_show(const struct al_request *req);
+
 /* The client's address; "" for one of a unix socket. */
 const char *request_peer(struct al_request *req);
 

@@ -28,8 +28,7 @@ enter_slot(const struct conn *c)
 {
 	struct slot *slot = self.slot;
 
-	request_line(c->req, slot->request, sizeof(slot->request));
-	memcpy(slot->request_id, c->req->id, (size_t)c->req->id_len + 1);
+	request_show(c->req);
 	/* What the arbiter would answer is HTTP. */
 	atomic_store_explicit(&slot->client, c->fcgi == NULL ? c->watch.fd : -1,
 		memory_order_relaxed);
@@ -60,6 +59,7 @@ static void
 begin_call(struct conn *c)
 {
 	if (app_is_event_driven(c->req->app)) {
+		request_show(c->req);
 		lock_give();
 	} else if (threads_are_used()) {
 		threads_begin_call(c);

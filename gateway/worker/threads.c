@@ -124,8 +124,8 @@ answer_for(struct conn *c)
 	int nothing;
 
 	if (!c->req->begun)
-		error_page_send(c->watch.fd, page, c->req->is_head,
-			request_id_field(c->req));
+		error_page_send(
+			c->watch.fd, page, c->req->is_head, request_id_field(c->req));
 	if (!c->req->begun || c->req->reply.framing != HTTP1_NO_BODY) {
 		shutdown(c->watch.fd, SHUT_WR);
 		return;
@@ -140,12 +140,21 @@ answer_for(struct conn *c)
 static void
 give_up(struct app_thread *t)
 {
-	char line[SLOT_REQUEST];
 	struct conn *c = t->conn;
 
-	request_line(c->req, line, sizeof(line));
-	log_error("%s: a thread has been in %s for %lld s; the client was answered 504",
-		self.settings->name, line, (long long)self.settings->timeout);
+	request_show(c->req);
+	const struct log_about about = {
+		.pool = slice_str(self.settings->name),
+		.id = request_id(c->req),
+		.request = slice_str(self.slot->request),
+		.is_named = true,
+	};
+	log_about(LOG_LEVEL_ERROR, &about,
+		"%s: a thread has been in %s for %lld s; the client was answered 504 "
+		"(id %s)",
+		self.settings->name, self.slot->request,
+		(long long)self.settings->timeout,
+		about.id.len > 0 ? about.id.ptr : "-");
 	t->stuck = true;
 	n_stuck++;
 	if (!c->broken)
@@ -173,7 +182,17 @@ threads_begin_call(struct conn *c)
 {
 	me->conn = c;
 	me->since = clock_ms();
+	request_show(c->req);
 	atomic_fetch_add_explicit(&self.slot->pending, 1, memory_order_relaxed);
+}
+
+void
+threads_show_call(void)
+{
+	if (me == NULL || me->conn == NULL)
+		return;
+	request_show(me->conn->req);
+	self.slot->busy_since = me->since;
 }
 
 void

@@ -37,6 +37,10 @@ bool threads_are_behind(void);
 void threads_begin_call(struct conn *c);
 void threads_end_call(void);
 
+/* Shows the call that this thread is in, if it is, in the slot, as the one of a worker
+ * that has no other. A signal handler may call it. */
+void threads_show_call(void);
+
 /* In a call: the time until now was not the application's. */
 void threads_restart_clock(void);
 

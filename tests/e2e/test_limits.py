@@ -102,7 +102,7 @@ def test_cpu_time(start):
     s = start(limit_cpu=1)
     old = s.wait_workers(1)
     assert s.get("/burn").status == 502
-    s.wait_log(r"ended by signal 24 .*, cpu time limit, \d\.\d s in GET /burn; cpu \d")
+    s.wait_log(r"ended by signal 24 .*, cpu time limit, \d\.\d s in GET /burn \([-0-9a-f]{36}\); cpu \d")
     renewed(s, old)
     s.stop()
 
@@ -139,7 +139,7 @@ def test_hard_limit_of_memory(start):
     begin = time.monotonic()
     assert s.get("/hold?150").status == 502
     assert time.monotonic() - begin < 5
-    s.wait_log(r"by the arbiter: memory limit, \d\.\d s in GET /hold\?150; cpu .* memory 1\d\d MiB")
+    s.wait_log(r"by the arbiter: memory limit, \d\.\d s in GET /hold\?150 \([-0-9a-f]{36}\); cpu .* memory 1\d\d MiB")
     renewed(s, old)
     s.stop()
 
