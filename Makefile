@@ -167,7 +167,7 @@ $(BUILD)/unit: $(UNIT_TESTS) $(filter-out $(BUILD)/gateway/main.o,$(GATEWAY)) \
 		$$(pkg-config --libs check) $(CONFIG_LIBS) $(LLHTTP_LIBS) -ldl $(LDLIBS)
 
 $(FUZZERS): $(BUILD)/fuzz/%: tests/fuzz/entry.c $(BUILD)/tests/fuzz/%.o \
-		$(call objects,gateway/config) $(PROTOCOLS) $(LLHTTP_OBJECTS)
+		$(call objects,gateway/config gateway/routes) $(PROTOCOLS) $(LLHTTP_OBJECTS)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -I. $(CFLAGS) $(OWN_CFLAGS) -fsanitize=fuzzer -DFUZZ=fuzz_$* \

@@ -147,6 +147,8 @@ static const struct {
 		"--workers: \"\" is not a whole number from 1 to 4096" },
 	{ "alicorn a:b --env X", "--env: \"X\" is not of the form NAME=VALUE" },
 	{ "alicorn --check-config=yes a:b", "--check-config takes no value" },
+	{ "alicorn a:b --explain GET", "--explain needs METHOD URL" },
+	{ "alicorn a:b --explain", "--explain needs METHOD URL" },
 	{ "alicorn a:b c:d", "more than one TARGET: a:b and c:d" },
 	{ "alicorn a:b -- -w", "more than one TARGET: a:b and -w" },
 };
@@ -203,6 +205,8 @@ START_TEST(actions_are_told)
 		{ "alicorn --version", CONFIG_VERSION },
 		{ "alicorn --check-config a:b", CONFIG_CHECK },
 		{ "alicorn a:b --print-config", CONFIG_PRINT },
+		{ "alicorn --explain GET /x a:b", CONFIG_EXPLAIN },
+		{ "alicorn a:b \"--explain=GET /x\"", CONFIG_EXPLAIN },
 	};
 
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
