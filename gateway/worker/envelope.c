@@ -40,6 +40,29 @@ envelope_of(const struct conn *c)
 	return e;
 }
 
+/* ---- How many lie there ---- */
+
+static void
+count_in(const struct queue *q)
+{
+	atomic_fetch_add_explicit(&q->state->depth, 1, memory_order_relaxed);
+}
+
+/* The number may be wrong by workers that were killed: it is right again when the queue
+ * is empty, and never below zero. A message is counted before it is there, lest its
+ * receiver be the first to count. */
+static void
+count_out(const struct queue *q, bool one)
+{
+	_Atomic uint32_t *depth = &q->state->depth;
+	uint32_t now = atomic_load_explicit(depth, memory_order_relaxed);
+
+	while (now > 0 &&
+		!atomic_compare_exchange_weak_explicit(depth, &now, one ? now - 1 : 0,
+			memory_order_relaxed, memory_order_relaxed))
+		;
+}
+
 /* ---- To send ---- */
 
 bool
@@ -60,9 +83,11 @@ envelope_send(const struct queue *q, const struct envelope *e,
 	part->cmsg_type = SCM_RIGHTS;
 	part->cmsg_len = CMSG_LEN(sizeof(fd));
 	memcpy(CMSG_DATA(part), &fd, sizeof(fd));
-	if (sendmsg(q->fds[QUEUE_IN], &m, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+	count_in(q);
+	if (sendmsg(q->fds[QUEUE_IN], &m, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
+		count_out(q, true);
 		return false;
-	atomic_fetch_add_explicit(&q->state->depth, 1, memory_order_relaxed);
+	}
 	atomic_store_explicit(&self.slot->handed_off,
 		atomic_load_explicit(&self.slot->handed_off, memory_order_relaxed) + 1,
 		memory_order_relaxed);
@@ -70,20 +95,6 @@ envelope_send(const struct queue *q, const struct envelope *e,
 }
 
 /* ---- To receive ---- */
-
-/* The number may be wrong by workers that were killed: it is right again when the queue
- * is empty, and never below zero. */
-static void
-count_out(const struct queue *q, bool one)
-{
-	_Atomic uint32_t *depth = &q->state->depth;
-	uint32_t now = atomic_load_explicit(depth, memory_order_relaxed);
-
-	while (now > 0 &&
-		!atomic_compare_exchange_weak_explicit(depth, &now, one ? now - 1 : 0,
-			memory_order_relaxed, memory_order_relaxed))
-		;
-}
 
 /* The descriptor that came with a message, or -1. */
 static int
