@@ -9,7 +9,7 @@
 #include "gateway/routes/path.h"
 #include "gateway/routes/table.h"
 
-enum { MOST = 1000, TEXT = 64, ROUNDS = 5, MATCHES = 200000 };
+enum { MOST = 1000, TEXT = 64, ROUNDS = 100, MATCHES = 10000 };
 
 /* A route goes by one of these, which have its number in them, and a request that it
  * is the first to hold for. */
@@ -72,12 +72,12 @@ now_ns(void)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
 	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
 }
 
-/* The best of some rounds, since what else the machine does only adds. A request that
- * is sent to another route than its own ends the program. */
+/* The best of many short rounds, since what else the machine does only adds. A request
+ * that is sent to another route than its own ends the program. */
 static double
 measure(const struct route_table *t, const struct route_request *requests, size_t n,
 	size_t first)
