@@ -82,7 +82,8 @@ run(struct config *config, struct arguments *arguments, const struct buffer *err
 		.arg = arguments,
 		.worker = worker_run,
 		.prototype = prototype_run,
-		.timeout_answer = worker_timeout_answer(),
+		.timeout_answer = worker_answer(504),
+		.queue_answer = worker_answer(503),
 	};
 
 	if (open_log(config) != 0 || go_to_background(&config->server) != 0) {

@@ -10,6 +10,7 @@
 #include "gateway/arbiter/board_keep.h"
 #include "gateway/arbiter/daemon.h"
 #include "gateway/arbiter/demand.h"
+#include "gateway/arbiter/deserted.h"
 #include "gateway/arbiter/forsaken.h"
 #include "gateway/arbiter/inherited.h"
 #include "gateway/arbiter/memory.h"
@@ -34,11 +35,13 @@ enforce_limits(struct arbiter *a)
 		if (child->deadline != 0 && now >= child->deadline)
 			child_deadline_passed(child, now);
 	}
+	arbiter_stop_if_due(a, now);
 	watch_requests(&a->family, a->job->timeout_answer, now);
 	hooks_enforce(&a->family.hooks, now);
 	memory_watch(&a->family, now);
 	demand_watch(&a->family, a->reload.current, now);
 	forsaken_watch(&a->family, now);
+	deserted_watch(a->reload.current, a->job->queue_answer, now);
 }
 
 static void
@@ -72,9 +75,11 @@ wait_ms(const struct arbiter *a)
 	const struct child *child;
 
 	next = min(next, notify_deadline());
+	next = min(next, a->stop_at != 0 ? a->stop_at : UINT64_MAX);
 	next = min(next, memory_deadline(&a->family));
 	next = min(next, demand_deadline(&a->family, a->reload.current));
 	next = min(next, forsaken_deadline(&a->family));
+	next = min(next, deserted_deadline(a->reload.current));
 	next = min(next, hooks_deadline(&a->family.hooks));
 	next = min(next, files_deadline(&a->files));
 	next = min(next, control_deadline(&a->control));

@@ -26,6 +26,8 @@ struct arbiter_job {
 
 	/* Written to the client of a worker that is too stuck to answer by itself. */
 	struct slice timeout_answer;
+	/* The same for one that has waited in a queue for too long. */
+	struct slice queue_answer;
 };
 
 /* To be called before anything else is done: takes what a service manager, or the

@@ -47,6 +47,8 @@ struct pool {
 	 * and how many shall be. See recycle.h. */
 	uint64_t answered, lot;
 
+	uint64_t deserted_since; /* of clock_ms(); 0: it is not. See deserted.h */
+
 	/* Back-off: when and how long ago children failed. */
 	uint64_t delay_ms;
 	uint64_t retry_at; /* of clock_ms() */

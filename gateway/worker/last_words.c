@@ -37,9 +37,9 @@ static pid_t armed;
 static volatile sig_atomic_t ends_later;
 
 struct slice
-worker_timeout_answer(void)
+worker_answer(unsigned status)
 {
-	const struct error_page *page = error_page(504);
+	const struct error_page *page = error_page(status);
 
 	return slice_of(page->text, page->len);
 }

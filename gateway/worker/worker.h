@@ -36,7 +36,7 @@ bool worker_may_tell(size_t n);
  * opened anew. */
 void worker_follow_log(void);
 
-/* A complete 504 response, for struct arbiter_job. */
-struct slice worker_timeout_answer(void);
+/* A complete response with that error, for struct arbiter_job. */
+struct slice worker_answer(unsigned status);
 
 #endif

@@ -3,16 +3,14 @@ used for before."""
 
 import os
 import random
-import shutil
 import signal
-import socket
 import threading
 import time
 
 import pytest
 
-from conftest import ALICORN, APPS, PROBE, SANITIZED, TOP, USER, format_settings, free_port, wait_for
-from wire import Client
+from conftest import ALICORN, APPS, SANITIZED, TOP, USER, format_settings, wait_for
+from wire import Cut
 
 WHO = TOP / "tests/apps/who"
 REQUESTS = 1_000_000 if os.environ.get("ALICORN_ENDURANCE") == "full" else 6_000
@@ -101,8 +99,6 @@ def test_no_wrong_answer_under_load_and_reloads(serve, keepalive):
             while done[i] < total // len(done) and not failed:
                 client = client or s.connect()
                 name, number = numbers.choice(names), numbers.randrange(10**9)
-                # At a reload a worker that leaves may close an idle connection: such a
-                # request is asked again, as clients do (RFC 9112 section 9.3.1).
                 try:
                     r = client.get(path_for(name, number))
                 except (OSError, EOFError, ConnectionError) as error:
@@ -128,7 +124,7 @@ def test_no_wrong_answer_under_load_and_reloads(serve, keepalive):
         if sum(done) > reloads * total / 4 and sum(done) < total:
             s.signal(signal.SIGHUP)
             reloads += 1
-            s.wait_log(r"reloaded|serves now|generation", times=1)
+            s.wait_log("reload done", times=reloads)
     for t in threads:
         t.join()
     assert not failed, (failed, s.log())
@@ -311,8 +307,8 @@ def test_a_pool_without_workers(serve, compile_app):
             try:
                 r = c.response()
                 assert r.status == 503 and r.field("Retry-After")
-            except Exception as error:
-                assert type(error).__name__ == "Cut", error
+            except Cut:
+                pass  # it was in the application
     assert s.get("/x").status == 200
 
 
@@ -440,3 +436,41 @@ def test_two_sites(serve):
         with s.connect(name) as c:
             assert c.get("/x").status == 200
             assert c.get("/y").text == "c||/y||127.0.0.1|0"
+
+
+def test_a_queue_without_workers_is_cleared(serve, compile_app, tmp_path):
+    """A pool whose workers die and do not start any more, while requests lie in its queue."""
+    broken = tmp_path / "broken"
+    app = compile_app(f"""
+        #include <signal.h>
+        #include <unistd.h>
+        const char *al_worker_init(void **app)
+        {{
+            (void)app;
+            return access("{broken}", F_OK) == 0 ? "broken" : NULL;
+        }}
+        int al_handle(void *app, struct al_request *req)
+        {{
+            (void)app;
+            (void)req;
+            while (access("{broken}", F_OK) != 0)
+                usleep(10000);
+            raise(SIGKILL);
+            return AL_ERROR;
+        }}""")
+    tmp_path.chmod(0o755)
+    s = serve({**C, "dies": {"target": f"c:{app}", "queue_timeout": 2, "relief_after": 0}},
+              [{"path": "/d", "app": "dies"}, {"app": "c"}])
+    clients = [s.connect() for _ in range(4)]
+    for c in clients:
+        c.ask("/d")
+    time.sleep(0.3)
+    broken.touch()
+    answers = []
+    for c in clients:
+        try:
+            answers.append(c.response().status)
+        except Cut:
+            answers.append("cut")  # the one whose request was in the application
+    assert sorted(map(str, answers)) == ["503", "503", "503", "cut"]
+    assert s.get("/x").status == 200
