@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "gateway/arbiter/control_status.h"
+#include "gateway/arbiter/upgrade.h"
 #include "gateway/common/clock.h"
 #include "gateway/config/text.h"
 #include "gateway/logger/log.h"
@@ -41,11 +42,16 @@ hang_up(struct control_peer *peer)
 void
 control_release(struct control *c)
 {
+	/* The arbiter after this one puts its socket into the place of ours: until then
+	 * the file says that somebody will come. */
+	if (upgrade_pid() != 0)
+		c->file = (struct socket_file){ 0 };
+	control_close(c);
+	/* Who waits for the end comes to the next one then. */
 	for (size_t i = 0; i < CONTROL_PEERS; i++) {
 		if (c->peers[i].fd != -1)
 			hang_up(&c->peers[i]);
 	}
-	control_close(c);
 	control_status_release();
 }
 

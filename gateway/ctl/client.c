@@ -12,7 +12,7 @@
 
 #include "protocols/buffer.h"
 
-enum { PIECE = 65536, TRIES = 10, PAUSE_MS = 50 };
+enum { PIECE = 65536, TRIES = 40, PAUSE_MS = 50 };
 
 static const char *
 explain(const char *path, const char *what)
@@ -25,15 +25,15 @@ explain(const char *path, const char *what)
 
 /* ---- To the server ---- */
 
-/* At the end of an upgrade the socket of one server takes the place of another's: so
- * nobody may be there for a moment. */
+/* At the end of an upgrade the socket of one server takes the place of another's: for a
+ * moment the file is there, and nobody behind it. */
 static int
 connect_patiently(int fd, const struct sockaddr_un *name)
 {
 	for (int i = 0; i < TRIES; i++) {
 		if (connect(fd, (const struct sockaddr *)name, sizeof(*name)) == 0)
 			return 0;
-		if (errno != ECONNREFUSED && errno != ENOENT && errno != EAGAIN)
+		if (errno != ECONNREFUSED && errno != EAGAIN)
 			return -1;
 		poll(NULL, 0, PAUSE_MS);
 	}

@@ -65,9 +65,8 @@ def ctl(path):
 def start(server, path):
     """The probe, with a control socket."""
     def run(**settings):
-        settings.setdefault("control_socket", path)
-        s = server(**settings)
-        wait_for(lambda: os.path.exists(settings["control_socket"]), what="socket")
+        s = server(control_socket=path, **settings)
+        s.wait_log(rf"control socket {path}\n")
         return s
     return run
 
