@@ -127,26 +127,20 @@ is_fresh(struct entry *e, const char *path, uint64_t now_ms)
 
 /* ---- The cache ---- */
 
-/* Nothing stays open for long that nobody asks for. */
+/* Nothing stays open for long that nobody asks for. A timer would do so without
+ * requests, but takes from a worker that runs an application too what relieves it. */
 static void
-sweep(void *arg)
+sweep(struct cache *c, uint64_t now_ms)
 {
-	struct cache *c = arg;
-	bool is_empty = true;
-
+	if (now_ms - c->swept_ms < SWEEP_MS)
+		return;
+	c->swept_ms = now_ms;
 	for (size_t i = 0; i < CACHE_ENTRIES; i++) {
 		struct entry *e = &c->entries[i];
 		if (!e->is_used)
 			entry_release(e);
 		e->is_used = false;
-		is_empty = is_empty && e->path == NULL;
 	}
-	if (!is_empty) {
-		al_timer_reset(c->sweep, SWEEP_MS);
-		return;
-	}
-	al_timer_free(c->sweep);
-	c->sweep = NULL;
 }
 
 /* FNV-1a. */
@@ -160,8 +154,8 @@ place_of(struct cache *c, const char *path)
 	return &c->entries[(hash ^ hash >> 16) % CACHE_ENTRIES];
 }
 
-static void
-release_entries(struct cache *c)
+void
+cache_release(struct cache *c)
 {
 	for (size_t i = 0; i < CACHE_ENTRIES; i++)
 		entry_release(&c->entries[i]);
@@ -174,29 +168,19 @@ cache_get(struct site *site, const char *path, uint64_t now_ms)
 	struct entry *e = place_of(c, path);
 
 	if (root_has_moved(&site->root, now_ms))
-		release_entries(c);
+		cache_release(c);
 	if (!is_fresh(e, path, now_ms)) {
 		entry_release(e);
 		int failed = entry_open(e, site, path, now_ms);
 		/* What is only kept for later must not be what is missing now. */
 		if (failed && errno == EMFILE) {
-			release_entries(c);
+			cache_release(c);
 			failed = entry_open(e, site, path, now_ms);
 		}
 		if (failed)
 			return NULL;
 	}
-	if (c->sweep == NULL)
-		c->sweep = al_timer_new(SWEEP_MS, sweep, c);
 	e->is_used = true;
+	sweep(c, now_ms);
 	return e;
-}
-
-void
-cache_release(struct cache *c)
-{
-	release_entries(c);
-	if (c->sweep != NULL)
-		al_timer_free(c->sweep);
-	c->sweep = NULL;
 }

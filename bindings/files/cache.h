@@ -3,7 +3,8 @@
  * which encoded neighbours a file has, costs as much as all the rest of a small answer.
  * Whether what is sent was written to, and whether the file was removed or replaced, is
  * looked at in each request. What may be a second old is where links lead, what was
- * moved away, permissions, and which neighbours there are.
+ * moved away, permissions, and which neighbours there are. A request closes what was
+ * not asked for in the last seconds.
  */
 #ifndef FILES_CACHE_H
 #define FILES_CACHE_H
@@ -16,7 +17,6 @@
 #include "protocols/http.h"
 
 struct site;
-struct al_timer;
 
 /* A file has a neighbour for each content coding: a.css.br, a.css.gz. */
 enum form { FORM_PLAIN, FORM_BR, FORM_GZIP, FORMS };
@@ -49,7 +49,7 @@ enum { CACHE_ENTRIES = 256 };
 /* Each path has one place, and drives out who was there. All zero is a valid cache. */
 struct cache {
 	struct entry entries[CACHE_ENTRIES];
-	struct al_timer *sweep; /* NULL: nothing is open */
+	uint64_t swept_ms;
 };
 
 /* What a relative path names; it holds until the next call. NULL and errno: EISDIR for
@@ -60,6 +60,7 @@ struct entry *cache_get(struct site *site, const char *path, uint64_t now_ms);
  * put in its place. The plain form has been looked at by cache_get(). */
 bool file_refresh(struct file *f);
 
+/* Closes all that is open. */
 void cache_release(struct cache *c);
 
 #endif
