@@ -177,10 +177,11 @@ access_log(struct al_request *req)
 {
 	if (n_outlets == 0)
 		return;
+	uint64_t now = is_timed ? clock_us() : 0;
 	const struct filter_request seen = {
 		.status = access_status(req),
 		.path = access_path(req),
-		.us = is_timed ? clock_us() - req->began_us : 0,
+		.us = now > req->began_us ? now - req->began_us : 0,
 		.id = request_id(req),
 	};
 	for (size_t i = 0; i < n_outlets; i++)

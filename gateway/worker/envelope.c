@@ -6,11 +6,11 @@
 
 #include "gateway/common/clock.h"
 #include "gateway/logger/log.h"
-#include "gateway/worker/conn.h"
+#include "gateway/worker/request.h"
 #include "gateway/worker/routing.h"
 #include "gateway/worker/self.h"
 
-enum { VERSION = 2 };
+enum { VERSION = 3 };
 
 /* Room for one descriptor. */
 union control {
@@ -25,6 +25,8 @@ envelope_of(const struct conn *c)
 		.version = VERSION,
 		.queued_at = clock_ms(),
 		.requests = c->requests,
+		.began_us = c->req != NULL ? c->req->began_us : 0,
+		.ready_us = c->req != NULL ? c->req->ready_us : 0,
 		.peer = c->peer,
 		.proxied = c->proxied,
 		.trusted = c->trusted,

@@ -28,6 +28,7 @@ struct envelope {
 	uint32_t listener; /* its place among those that the connection came by */
 	uint64_t queued_at; /* clock_ms() */
 	uint64_t requests; /* served on this connection */
+	uint64_t began_us, ready_us; /* of the request, as far as it was received */
 	union proxy_address peer, proxied;
 	bool trusted, introduced, half_closed;
 

@@ -148,8 +148,11 @@ adopt(int fd, const struct envelope *e, struct slice bytes)
 	}
 	if (bytes.len > 0)
 		c->req = request_new(c);
-	if (c->req != NULL)
+	if (c->req != NULL) {
+		c->req->began_us = e->began_us;
+		c->req->ready_us = e->ready_us;
 		buffer_add(&c->req->input, bytes.ptr, bytes.len);
+	}
 	if (bytes.len > 0 && (c->req == NULL || c->req->input.failed)) {
 		turn_away(fd, strerror(ENOMEM));
 		conn_close(c);
