@@ -234,14 +234,14 @@ def test_broken_file_with_its_line(site, alicorn):
 
 
 @pytest.mark.parametrize("setting,value", [("chdir", "/nowhere"), ("root", "/etc/passwd"),
-                                           ("venv", "/nowhere"), ("user", "nobody-knows")])
+                                           ("venv", "/nowhere"), ("group", "nobody-knows")])
 def test_what_has_vanished_with_its_line(site, alicorn, setting, value):
     site.put("bad", f'target = "{PROBE}";\nbind = ":1";\n{setting} = "{value}";\n')
     site.put("shop")
     done = alicorn("--check-config", "-c", "conf.d")
     assert done.returncode == 1 and done.stdout == "shop: ok\n"
     assert re.search(rf"conf\.d/bad\.conf:3: {setting}: .*{value}.*: (No such file|not a folder"
-                     "|there is no such user)", done.stderr), done.stderr
+                     "|there is no such group)", done.stderr), done.stderr
 
 
 # ---- What gunicorn's users are told --------------------------------------------------

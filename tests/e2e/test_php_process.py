@@ -474,7 +474,7 @@ def test_reload_under_load(start, root):
     ({"script": "none.php"}, "script: no such file"),
     ({"script": "style.css"}, "script: its name does not end in .php"),
     ({"script": "../outside.php"}, "script: not below root"),
-    ({"root": "/none"}, "root: no such folder"),
+    ({"root": "/none"}, "root: /none: No such file or directory"),
     ({"php_ini": "/none"}, "php_ini: no file that can be read")])
 def test_faults_at_the_start(server, root, settings, fault):
     (root.parent / "outside.php").touch()

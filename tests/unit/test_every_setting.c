@@ -16,7 +16,8 @@
 
 Suite *every_setting_suite(void);
 
-enum { SETTINGS = SERVER_SETTINGS + APP_SETTINGS };
+enum { APPS = SERVER_SETTINGS, ROUTES = APPS + APP_SETTINGS };
+enum { SETTINGS = ROUTES + ROUTE_SETTINGS };
 
 /* ---- Values ---- */
 
@@ -44,12 +45,23 @@ static const struct {
 	{ "group", "daemon" },
 	{ "socket_owner", "daemon" },
 	{ "socket_group", "daemon" },
+	{ "host", "*.example.org" },
+	{ "path", "/mount/*" },
+	{ "method", "GET" },
+	{ "header", "X-Canary" },
+	{ "app", "shop" },
+	{ "mount", "/mount" },
+	{ "files", "/" },
+	{ "fastcgi", "host:9000" },
+	{ "redirect", "$path/" },
 };
 
 static const struct setting *
 row_of(int i)
 {
-	return i < SERVER_SETTINGS ? &server_table[i] : &app_table[i - SERVER_SETTINGS];
+	if (i >= ROUTES)
+		return &route_table[i - ROUTES];
+	return i < APPS ? &server_table[i] : &app_table[i - APPS];
 }
 
 static const char *
@@ -143,16 +155,40 @@ write_file(const char *text)
 	fclose(file);
 }
 
-/* "x.conf" with a target, unless the setting is that, and the setting in line 2. */
+/* What stands before a setting, and behind it, so that it has a meaning. */
+static void
+surround(const struct setting *row, const char **head, const char **tail)
+{
+	static const char routes[] =
+		"applications: { shop: { target = \"a:b\"; bind = \":1\"; }; }; ";
+	static const char *const actions[] = { "app", "files", "fastcgi", "redirect",
+		"status" };
+	bool is_route = row >= route_table && row < route_table + ROUTE_SETTINGS;
+
+	*head = strcmp(row->name, "target") != 0 ? "target = \"a:b\";" : "";
+	*tail = "";
+	if (!is_route)
+		return;
+	*head = routes;
+	*tail = "status = 403; } );";
+	for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++)
+		if (strcmp(row->name, actions[i]) == 0)
+			*tail = "} );";
+	if (strcmp(row->name, "mount") == 0)
+		*tail = "app = \"shop\"; path = \"/mount\"; } );";
+}
+
+/* "x.conf" with the setting in line 2. */
 static void
 write_setting(const struct setting *row, const char *value, bool quoted)
 {
-	const char *quote = quoted ? "\"" : "";
+	const char *quote = quoted ? "\"" : "", *head, *tail;
 	char text[512];
 
-	snprintf(text, sizeof text, "%s\n%s = %s%s%s;\n",
-		strcmp(row->name, "target") != 0 ? "target = \"a:b\";" : "", row->name,
-		quote, value, quote);
+	surround(row, &head, &tail);
+	snprintf(text, sizeof text, "%s%s\n%s = %s%s%s; %s\n", head,
+		*tail != '\0' ? "routes = ( {" : "", row->name, quote, value, quote,
+		tail);
 	write_file(text);
 }
 
@@ -187,8 +223,10 @@ load_good(const char *option, const char *value)
 static struct section
 section_of(struct config *c, int i)
 {
-	return i < SERVER_SETTINGS ? server_section(&c->server, NULL)
-				   : app_section(&c->apps[0], NULL);
+	if (i >= ROUTES)
+		return route_section((struct route *)&c->sites[0].routes[0], NULL);
+	return i < APPS ? server_section(&c->server, NULL)
+			: app_section(&c->apps[0], NULL);
 }
 
 static void
