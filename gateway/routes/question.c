@@ -40,18 +40,18 @@ read_head(struct question *q, const char *text)
 static void
 read_authority(struct question *q)
 {
-	struct slice rest = q->head.authority, target = q->head.target;
+	struct slice authority = q->head.authority, target = q->head.target;
+	bool is_https = target.len > 5 &&
+		slice_caseeq(slice_of(target.ptr, 6), SLICE("https:"));
+	const char *colon =
+		authority.len > 0 ? memrchr(authority.ptr, ':', authority.len) : NULL;
 
-	q->scheme =
-		target.len > 5 && slice_caseeq(slice_of(target.ptr, 6), SLICE("https:"))
-		? SLICE("https")
-		: SLICE("http");
-	q->host = route_host(rest);
-	slice_advance(&rest, q->host.len);
-	const char *colon = rest.len > 0 ? memchr(rest.ptr, ':', rest.len) : NULL;
-	if (colon != NULL)
-		q->port =
-			slice_of(colon + 1, (size_t)(rest.ptr + rest.len - colon - 1));
+	q->scheme = is_https ? SLICE("https") : SLICE("http");
+	q->host = route_host(authority);
+	/* Not one of an IPv6 address, all of which is the host. */
+	if (colon != NULL && colon >= q->host.ptr + q->host.len)
+		q->port = slice_of(
+			colon + 1, (size_t)(authority.ptr + authority.len - colon - 1));
 }
 
 const char *
