@@ -13,7 +13,9 @@ from signal import SIGHUP, SIGKILL
 
 import pytest
 
-from conftest import SANITIZED, free_port, wait_for
+from conftest import APPS, SANITIZED, free_port, wait_for
+from fake_fastcgi import OK_HEAD, Backend, end, stdout
+from test_routes import site
 from wire import Client, Cut
 
 SECRET = b"the secret"
@@ -708,3 +710,120 @@ def test_targets(alicorn, tmp_path, root):
                            "files:": "no path is given", "files:/etc/passwd": "not a folder"}.items():
         done = alicorn("--check-config", target)
         assert done.returncode == 1 and reason in done.stderr, done
+
+
+# ---- Among other applications ------------------------------------------------------------
+
+
+@pytest.fixture(params=["direct", "front"])
+def routed(server, root, tmp_path, request):
+    """A function that starts a server with these routes: the workers of their only
+    application send the files too, or, with another application, those of a front."""
+    def start(routes):
+        write(root / "a/file")
+        names = ["c", "other"][:1 + (request.param == "front")]
+        other = [{"path": "/other", "app": name} for name in names[1:]]
+        s = server(text=site({name: {"target": f"c:{APPS}/who.so"} for name in names},
+                             other + routes, {"bind": "127.0.0.1:0"}, log=tmp_path / "log"),
+                   wait=False)
+        wait_for(lambda: "listening on" in s.log(), what="listening")
+        return s
+    return start
+
+
+def test_files_then_an_application(routed, root, tmp_path):
+    make_traps(tmp_path, root)
+    write(root / "with/index.html", b"index")
+    (root / "empty").mkdir()
+    s = routed([{"path": "/list/*", "files": root, "app": "c", "mount": "/list", "listing": True},
+                {"files": root, "app": "c"}])
+    with s.connect() as c:
+        for method, path, status in [
+                # what is there
+                ("GET", "/a/file", 200), ("HEAD", "/a/file", 200), ("GET", "/with/", 200),
+                ("GET", "/with", 301), ("GET", "/good", 200), ("GET", "/list/empty/", 200),
+                ("GET", "/list/empty", 301),
+                # what is not, by its name or its method
+                ("GET", "/none", "c"), ("HEAD", "/none", "c"), ("GET", "/none/", "c"),
+                ("GET", "/a/file/below", "c"), ("GET", "/" + "x" * 300, "c"), ("GET", "/", "c"),
+                ("GET", "/loop", "c"), ("GET", "/dangling", "c"), ("GET", "/.secret", "c"),
+                ("GET", "/.git/secret", "c"), ("GET", "/.well-known/none", "c"),
+                ("GET", "/empty/", "c"), ("GET", "/empty", "c"), ("GET", "/list/none", "c"),
+                ("POST", "/a/file", "c"), ("DELETE", "/a/file", "c"), ("PUT", "/none", "c"),
+                # what is nobody's
+                ("GET", "/link", 404), ("GET", "/chain", 404), ("GET", "/folder/secret", 404),
+                ("GET", "/slash/etc/passwd", 404)]:
+            r = c.get(path, method, body=b"12345" if method in ("POST", "PUT") else None)
+            if status != "c":
+                assert r.status == status and not r.body.startswith(b"c|"), (method, path, r)
+                assert SECRET not in r.body
+            else:
+                mount = "/list" if path.startswith("/list") else ""
+                said = f"c|{mount}|{path.removeprefix(mount)}||127.0.0.1|"
+                assert r.status == 200, (method, path, r)
+                assert method == "HEAD" or r.text == said + ("5" if method in ("POST", "PUT") else "0")
+        # Conditions and ranges of what the application answers are not those of files.
+        for fields in ([("If-None-Match", "*")], [("Range", "bytes=0-1")], [("If-Match", '"x"')]):
+            assert c.get("/none", fields=fields).text.startswith("c|")
+
+
+def test_several_folders(routed, root, tmp_path):
+    """Each route has settings of its own, and none of another's."""
+    two = tmp_path / "two"
+    for folder, content in ((root, b"root"), (two, b"two")):
+        write(folder / "one.txt", content + b" one")
+        write(folder / "index.html", content + b" index")
+        write(folder / "sub/file", content + b" file")
+    routes = [
+        {"path": "/a/*", "mount": "/a", "files": root, "index": "one.txt", "cache_control": "no-cache"},
+        {"path": "/b/*", "mount": "/b", "files": two, "listing": True},
+        {"path": "/c/*", "mount": "/c", "files": root, "cache_control": "max-age=60"},
+        {"path": "/d/*", "mount": "/d", "files": two, "index": "none", "listing": True},
+        {"path": "/e/*", "app": "c"}]
+    s = routed(routes)
+    expected = {
+        "/a/": (200, b"root one", "no-cache"), "/b/": (200, b"two index", None),
+        "/c/": (200, b"root index", "max-age=60"), "/a/sub/file": (200, b"root file", "no-cache"),
+        "/b/sub/file": (200, b"two file", None), "/c/sub/file": (200, b"root file", "max-age=60"),
+        "/a/sub/": (403, None, None), "/b/sub/": (200, None, None), "/c/sub/": (403, None, None),
+        "/d/": (200, None, None), "/d/sub/file": (200, b"two file", None)}
+    with s.connect() as c:
+        for _ in range(3):
+            for path, (status, body, cached) in expected.items():
+                r = c.get(path)
+                assert (r.status, r.field("Cache-Control")) == (status, cached), (path, r)
+                assert body is None or r.body == body, (path, r)
+            assert "sub/" in c.get("/d/").text and "root" not in c.get("/d/").text
+
+
+def test_several_fastcgi_backends(routed, tmp_path):
+    backends = []
+    for name in ("x", "y"):
+        def answer(connection, request, name=name):
+            said = "|".join([name, *(request.params.get(key, "-") for key in (
+                "SCRIPT_FILENAME", "DOCUMENT_ROOT", "SCRIPT_NAME", "PATH_INFO", "ONLY_X", "BOTH"))])
+            connection.sendall(stdout(OK_HEAD + said.encode()) + end())
+        backends.append(Backend(answer))
+        write(tmp_path / name / "index.php", b"")
+        write(tmp_path / name / "start.php", b"")
+    x, y = (backend.target.removeprefix("fcgi://") for backend in backends)
+    try:
+        s = routed([
+            {"path": "/x/*", "mount": "/x", "fastcgi": x, "root": tmp_path / "x",
+             "params": ["ONLY_X=1", "BOTH=x"]},
+            {"path": "/y/*", "mount": "/y", "fastcgi": y, "root": tmp_path / "y",
+             "index": "start.php", "params": ["BOTH=y"]},
+            {"path": "/z/*", "mount": "/z", "fastcgi": x},
+            {"path": "/c/*", "app": "c"}])
+        with s.connect() as c:
+            for _ in range(3):
+                assert c.get("/x/").text == \
+                    f"x|{tmp_path}/x/index.php|{tmp_path}/x|/x/index.php|-|1|x"
+                assert c.get("/y/").text == \
+                    f"y|{tmp_path}/y/start.php|{tmp_path}/y|/y/start.php|-|-|y"
+                assert c.get("/z/some/path").text == "x|-|-|/z|/some/path|-|-"
+                assert c.get("/y/none.php").status == 404
+                assert c.get("/c/x").text == "c||/c/x||127.0.0.1|0"
+    finally:
+        for backend in backends:
+            backend.close()
