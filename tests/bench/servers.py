@@ -253,10 +253,11 @@ def static(size):
         (root / "index.html").write_bytes(group.body)
         begin((program.parent / "files.so").exists(), alicorn, "alicorn, files", folder, program,
               f"files:{root}")
-        common = f"root {root}; sendfile on; tcp_nopush on;"
-        begin(NGINX, nginx, "nginx", folder, common)
-        begin(NGINX, nginx, "nginx, open_file_cache", folder,
-              common + " open_file_cache max=1000; open_file_cache_valid 1s;")
+        # nginx heeds tcp_nopush of a server, but not of a location.
+        location, http = f"root {root};", "sendfile on; tcp_nopush on;"
+        begin(NGINX, nginx, "nginx", folder, location, http=http)
+        begin(NGINX, nginx, "nginx, open_file_cache", folder, location,
+              http=http + " open_file_cache max=1000; open_file_cache_valid 1s;")
 
     group.body = bytes(i * i % 251 for i in range(size))
     return group
