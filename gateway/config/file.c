@@ -328,7 +328,8 @@ make_single_app(struct reader *r, const char *name)
 	*r->reading->apps = r->reading->top;
 	r->reading->apps->name = text_format(r->memory, "%s", name);
 	r->reading->apps->origin = origin;
-	r->reading->apps->has_own_bind = r->reading->top_is_app = !is_routed(r);
+	r->reading->top_is_app = r->load->is_folder || !is_routed(r);
+	r->reading->apps->has_own_bind = r->reading->top_is_app;
 }
 
 /* ---- The file ---- */

@@ -179,7 +179,7 @@ load_listeners(struct load *l, const struct reading *r)
 {
 	const struct origin *bind = &r->top.origins[APP_bind];
 
-	if (r->n_listeners > 0 && bind->source != NULL)
+	if (r->n_listeners > 0 && bind->source != NULL && !top_is_app(l, r))
 		load_fault(l, bind,
 			"bind has no effect beside listeners: each has one of its own");
 	for (size_t i = 0; i < r->n_listeners; i++) {

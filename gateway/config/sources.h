@@ -97,7 +97,7 @@ struct reading {
 	struct app_settings top; /* the default of its applications */
 	struct app_settings *apps;
 	size_t n_apps;
-	bool top_is_app; /* the top itself is one, and says nothing of routes */
+	bool top_is_app; /* the top itself is one, and not the settings of a listener */
 	struct route_list routes; /* their `inner` is what they say of settings */
 	struct listener *listeners;
 	size_t n_listeners;

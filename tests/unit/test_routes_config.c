@@ -688,7 +688,7 @@ START_TEST(routes_of_a_folder_are_one_list)
 {
 	write_folder("keepalive = 7; bind = \":1\"; workers = 3;\n",
 		"target = \"a:b\"; keepalive = 9; bind = \":2\";\n",
-		"target = \"c.d\"; keepalive = 8;\n"
+		"target = \"c.d\"; keepalive = 8; timeout = 99;\n"
 		"routes = ( { host = \"z\"; app = \"z\"; }, { app = \"y\"; } );\n");
 	struct config *c = load_with("alicorn -c d", NULL, "");
 
@@ -699,6 +699,7 @@ START_TEST(routes_of_a_folder_are_one_list)
 	ck_assert_uint_eq(c->apps[1].bind.n, 0);
 	ck_assert_str_eq(c->apps[2].bind.items[0], ":1");
 	ck_assert_int_eq(c->apps[2].keepalive, 7);
+	ck_assert_int_eq(c->apps[2].timeout, 30);
 	ck_assert_uint_eq(c->sites[0].n_routes, 2);
 	config_free(c);
 }
