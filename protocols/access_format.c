@@ -3,6 +3,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "protocols/plain.h"
+
 /* ---- The format ---- */
 
 /* "h", "{Name}i", or nothing that is known. */
@@ -78,29 +80,38 @@ access_format_check(const char *format)
 
 /* ---- Values ---- */
 
-static bool
-is_plain(unsigned char c)
+/* One that is not plain; NULL: there is no room. */
+static char *
+escape_byte(char *out, const char *end, unsigned char c)
 {
-	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+	static const char digits[] = "0123456789abcdef";
+
+	if (end - out < 4)
+		return NULL;
+	*out++ = '\\';
+	*out++ = 'x';
+	*out++ = digits[c >> 4];
+	*out++ = digits[c & 15];
+	return out;
 }
 
 char *
 access_escape(char *out, const char *end, struct slice value)
 {
-	static const char digits[] = "0123456789abcdef";
-
-	for (size_t i = 0; i < value.len && out < end; i++) {
-		unsigned char c = (unsigned char)value.ptr[i];
-		if (is_plain(c)) {
-			*out++ = (char)c;
-			continue;
-		}
-		if (end - out < 4)
+	while (value.len > 0) {
+		size_t run = plain_run(value), room = (size_t)(end - out);
+		bool is_cut = run > room;
+		run = is_cut ? room : run;
+		memcpy(out, value.ptr, run);
+		out += run;
+		slice_advance(&value, run);
+		if (is_cut || value.len == 0)
 			break;
-		*out++ = '\\';
-		*out++ = 'x';
-		*out++ = digits[c >> 4];
-		*out++ = digits[c & 15];
+		char *next = escape_byte(out, end, (unsigned char)*value.ptr);
+		if (next == NULL)
+			break;
+		out = next;
+		slice_advance(&value, 1);
 	}
 	return out;
 }

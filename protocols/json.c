@@ -2,25 +2,9 @@
 
 #include <stdint.h>
 
+#include "protocols/plain.h"
+
 enum { ESCAPE_BYTES = sizeof("\\u0000") - 1, REPLACEMENT = 0xfffd };
-
-/* Whether a byte stands for itself. */
-static bool
-is_plain(unsigned char c)
-{
-	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
-}
-
-/* How many bytes of the text do. */
-static size_t
-plain_run(struct slice text)
-{
-	size_t n = 0;
-
-	while (n < text.len && is_plain((unsigned char)text.ptr[n]))
-		n++;
-	return n;
-}
 
 /* What a first byte says: the length of its sequence, and the least character that may
  * be written in so many bytes (RFC 3629). */

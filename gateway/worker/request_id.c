@@ -1,5 +1,6 @@
 #include "gateway/worker/request_id.h"
 
+#include <endian.h>
 #include <pthread.h>
 #include <string.h>
 #include <strings.h>
@@ -43,19 +44,38 @@ next_random(uint64_t clock)
 	return randoms[--n_randoms];
 }
 
-/* Two digits of each byte; the groups of a UUID are parted by '-'. */
+/* Eight digits: each half of a byte gets a byte, then 0 to 9 and 10 to 15 their letter.
+ */
+static void
+write_hex(char *out, uint64_t number)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+
+	number = (number << 16 | number) & UINT64_C(0x0000ffff0000ffff);
+	number = (number << 8 | number) & UINT64_C(0x00ff00ff00ff00ff);
+	number = (number << 4 | number) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+	uint64_t letters = (number + ones * 6) >> 4 & ones;
+	number = htobe64(number + ones * '0' + letters * ('a' - '0' - 10));
+	memcpy(out, &number, sizeof(number));
+}
+
+/* The groups of a UUID have 8, 4, 4, 4 and 12 digits. */
 static void
 write_uuid(char *out, uint64_t high, uint64_t low)
 {
-	static const char digits[] = "0123456789abcdef";
+	char digits[32];
 
-	for (int i = 0; i < 32; i++) {
-		uint64_t half = i < 16 ? high : low;
-		*out++ = digits[half >> (60 - i % 16 * 4) & 15];
-		if (i == 7 || i == 11 || i == 15 || i == 19)
-			*out++ = '-';
-	}
-	*out = '\0';
+	write_hex(digits, high >> 32);
+	write_hex(digits + 8, high & UINT32_MAX);
+	write_hex(digits + 16, low >> 32);
+	write_hex(digits + 24, low & UINT32_MAX);
+	memcpy(out, digits, 8);
+	memcpy(out + 9, digits + 8, 4);
+	memcpy(out + 14, digits + 12, 4);
+	memcpy(out + 19, digits + 16, 4);
+	memcpy(out + 24, digits + 20, 12);
+	out[8] = out[13] = out[18] = out[23] = '-';
+	out[UUID_BYTES] = '\0';
 }
 
 /* Milliseconds in 48 bits, the version, a fraction of a millisecond in 12 bits; the
