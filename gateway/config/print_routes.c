@@ -20,7 +20,7 @@ print_used(struct buffer *out, struct app_settings *app, enum setting_use use,
 	unsigned depth)
 {
 	for (size_t row = 0; row < APP_SETTINGS; row++)
-		if (setting_is_used(row, use))
+		if (setting_is_used((enum app_setting)row, use))
 			print_setting(out, app_section(app, NULL), row, tabs(depth));
 }
 

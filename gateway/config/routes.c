@@ -16,7 +16,7 @@ inherit(struct app_settings *to, const struct app_settings *from, enum setting_u
 {
 	for (size_t row = 0; row < APP_SETTINGS; row++)
 		if (from->origins[row].source != NULL &&
-			setting_is_inherited(row, use)) {
+			setting_is_inherited((enum app_setting)row, use)) {
 			setting_copy(&app_table[row], to, from);
 			to->origins[row] = from->origins[row];
 		}
@@ -33,7 +33,8 @@ check_uses(struct load *l, const struct app_settings *said, enum setting_use use
 	};
 
 	for (size_t row = 0; row < APP_SETTINGS; row++)
-		if (said->origins[row].source != NULL && !setting_is_used(row, use))
+		if (said->origins[row].source != NULL &&
+			!setting_is_used((enum app_setting)row, use))
 			load_fault(l, &said->origins[row], "%s has no effect in %s",
 				app_table[row].name, places[use]);
 }
