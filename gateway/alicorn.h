@@ -79,6 +79,10 @@ enum al_hook {
 	 * Called in it; not for the main thread. */
 	AL_THREAD_START,
 	AL_THREAD_EXIT,
+	/* The request takes longer than slow_stack_after, and goes on: write to
+	 * al_log_fd() what it is doing. In a signal handler, in the thread that has it.
+	 */
+	AL_SHOW_STACK,
 };
 
 /*

@@ -121,6 +121,26 @@ on_worker_abort(struct state *s, struct al_request *req)
 }
 
 static void
+write_stack(lua_State *L, lua_Debug *unused)
+{
+	(void)unused;
+	lua_sethook(L, NULL, 0, 0);
+	luaL_traceback(L, L, "it takes long, and is here:", 0);
+	log_lines(state_mine->req, AL_WARNING, lua_tostring(L, -1));
+	lua_pop(L, 1);
+}
+
+/* In a signal handler; see interrupt(), which comes first. */
+static void
+on_show_stack(struct state *s, struct al_request *req)
+{
+	(void)req;
+	if (s->depth > 0 && lua_gethook(s->L) == NULL)
+		lua_sethook(s->L, write_stack,
+			LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
+}
+
+static void
 on_files(struct state *s, struct al_request *req)
 {
 	(void)req;
@@ -139,6 +159,7 @@ hooks_call(struct state *s, enum al_hook moment, struct al_request *req)
 		[AL_WORKER_INT] = on_worker_int,
 		[AL_WORKER_ABORT] = on_worker_abort,
 		[AL_FILES] = on_files,
+		[AL_SHOW_STACK] = on_show_stack,
 	};
 
 	if (moment < sizeof(at) / sizeof(at[0]) && at[moment] != NULL)

@@ -79,7 +79,7 @@ hook(void *app, enum al_hook moment, struct al_request *req)
 {
 	(void)app;
 	(void)req;
-	if (moment == AL_WORKER_ABORT)
+	if (moment == AL_WORKER_ABORT || moment == AL_SHOW_STACK)
 		stack_write(al_log_fd());
 }
 

@@ -210,12 +210,19 @@ hooks_answered(struct al_request *req)
 }
 
 void
+hooks_show_stacks(void)
+{
+	if (stacks_fd == -1)
+		return;
+	dup2(al_log_fd(), stacks_fd);
+	raise(SIGNAL_STACKS);
+}
+
+void
 hooks_interrupt(enum al_hook moment)
 {
-	if (moment == AL_WORKER_ABORT && stacks_fd != -1) {
-		dup2(al_log_fd(), stacks_fd);
-		raise(SIGNAL_STACKS);
-	}
+	if (moment == AL_WORKER_ABORT)
+		hooks_show_stacks();
 	if (!may_interrupt[moment])
 		return;
 	al_end_later();

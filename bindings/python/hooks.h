@@ -35,4 +35,7 @@ void hooks_answered(struct al_request *req);
 /* In a signal handler: AL_WORKER_INT and AL_WORKER_ABORT. */
 void hooks_interrupt(enum al_hook moment);
 
+/* There too: writes the stacks of all threads to the log. */
+void hooks_show_stacks(void);
+
 #endif

@@ -179,6 +179,9 @@ hook(void *app, enum al_hook hook, struct al_request *req)
 	case AL_WORKER_ABORT:
 		hooks_interrupt(hook);
 		break;
+	case AL_SHOW_STACK:
+		hooks_show_stacks();
+		break;
 	case AL_FILES:
 		lock_take();
 		files_name_modules();

@@ -49,6 +49,7 @@ struct child {
 	 * be killed for it. */
 	uint64_t overdue;
 	uint64_t kill_at;
+	uint64_t shown; /* the request whose stack was asked for, by its busy_since */
 
 	/* What the last look at it found: see demand.c and departure.c. */
 	uint64_t cpu_seen; /* nanoseconds */

@@ -107,6 +107,43 @@ forgive(struct child *child)
 	child->killed_for = NULL;
 }
 
+/* 0: stacks are not asked for. */
+static uint64_t
+stack_after_ms(const struct child *child)
+{
+	return child->slot != NULL ? (uint64_t)child->pool->app->slow_stack_after : 0;
+}
+
+/* The worker writes to the log what its application is doing, once for a request. */
+static void
+show_stack(struct child *child, uint64_t now)
+{
+	uint64_t after = stack_after_ms(child);
+	uint64_t since = after != 0 ? child->slot->busy_since : 0;
+	struct buffer text = { .limit = 512 };
+	struct log_about about;
+
+	if (since == 0 || since == child->shown || now < since + after)
+		return;
+	child->shown = since;
+	watch_describe(&text, &about, child, now);
+	log_about(LOG_LEVEL_WARNING, &about, "%s%" SLICE_FMT ": its stack is asked for",
+		child_text(child), SLICE_ARG(buffer_slice(&text)));
+	buffer_release(&text);
+	child_signal(child, SIGNAL_SHOW_STACK);
+}
+
+static uint64_t
+stack_deadline(const struct child *child, uint64_t now)
+{
+	uint64_t after = stack_after_ms(child);
+	uint64_t since = after != 0 ? child->slot->busy_since : 0;
+
+	if (after == 0)
+		return UINT64_MAX;
+	return (since != 0 && since != child->shown ? since : now) + after;
+}
+
 static void
 watch_child(struct child *child, struct slice answer, uint64_t now)
 {
@@ -130,6 +167,7 @@ watch_requests(struct family *f, struct slice answer, uint64_t now)
 
 	TAILQ_FOREACH (child, &f->children, next) {
 		watch_child(child, answer, now);
+		show_stack(child, now);
 	}
 }
 
@@ -140,6 +178,9 @@ watch_deadline(const struct family *f, uint64_t now)
 	uint64_t deadline = UINT64_MAX;
 
 	TAILQ_FOREACH (child, &f->children, next) {
+		uint64_t stack = stack_deadline(child, now);
+		if (stack < deadline)
+			deadline = stack;
 		uint64_t limit = limit_ms(child);
 		if (limit == 0 || (child->overdue != 0 && child->kill_at == 0))
 			continue;

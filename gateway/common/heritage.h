@@ -97,6 +97,10 @@ struct letter {
 	int32_t from; /* the sender's pid, as the arbiter knows it */
 };
 
+/* The signal by which the arbiter has a worker write to the log what its application is
+ * doing; it goes on. */
+#define SIGNAL_SHOW_STACK (SIGRTMAX - 1)
+
 /* Exit statuses, of the program and of a child. */
 enum exit_status {
 	EXIT_DONE = 0,

@@ -23,6 +23,7 @@ struct app_thread {
 	struct conn *conn; /* whose request the application has; NULL: none */
 	uint64_t since;
 	bool stuck; /* for longer than `timeout`, and that has been told */
+	bool shown; /* its stack was, for this call */
 };
 
 static struct app_thread *all;
@@ -163,13 +164,33 @@ give_up(struct app_thread *t)
 }
 
 static void
+show_stack(struct app_thread *t)
+{
+	request_show(t->conn->req);
+	log_warning("%s: a thread is in %s; its stack is asked for",
+		self.settings->name, self.slot->request);
+	t->shown = true;
+	pthread_kill(t->thread, SIGNAL_SHOW_STACK);
+}
+
+/* The thread has had its request for so long; 0: there is no limit. */
+static bool
+is_beyond(const struct app_thread *t, uint64_t limit_ms)
+{
+	return limit_ms != 0 && t->conn != NULL && self.loop.now >= t->since + limit_ms;
+}
+
+static void
 on_look(struct timer *timer)
 {
 	uint64_t timeout = (uint64_t)self.settings->timeout * 1000;
 
 	for (size_t i = 0; i < n_all; i++) {
 		struct app_thread *t = &all[i];
-		if (t->conn != NULL && !t->stuck && self.loop.now >= t->since + timeout)
+		if (!t->shown &&
+			is_beyond(t, (uint64_t)self.settings->slow_stack_after))
+			show_stack(t);
+		if (!t->stuck && is_beyond(t, timeout))
 			give_up(t);
 	}
 	if (n_stuck == n_all)
@@ -182,14 +203,21 @@ threads_begin_call(struct conn *c)
 {
 	me->conn = c;
 	me->since = clock_ms();
+	me->shown = false;
 	request_show(c->req);
 	atomic_fetch_add_explicit(&self.slot->pending, 1, memory_order_relaxed);
+}
+
+bool
+threads_are_in_call(void)
+{
+	return me != NULL && me->conn != NULL;
 }
 
 void
 threads_show_call(void)
 {
-	if (me == NULL || me->conn == NULL)
+	if (!threads_are_in_call())
 		return;
 	request_show(me->conn->req);
 	self.slot->busy_since = me->since;
@@ -270,7 +298,7 @@ threads_start(void)
 		return "out of memory";
 	look.fn = on_look;
 	patience.fn = on_patience;
-	if (self.settings->timeout > 0)
+	if (self.settings->timeout > 0 || self.settings->slow_stack_after > 0)
 		(void)timer_set(&self.loop.timers, &look, self.loop.now + LOOK_MS);
 	lock_init(LOCK_THREADS);
 	/* They block no signal: what the application starts would inherit that. The

@@ -41,6 +41,9 @@ void threads_end_call(void);
  * that has no other. A signal handler may call it. */
 void threads_show_call(void);
 
+/* This thread is one of those, and is in a call. */
+bool threads_are_in_call(void);
+
 /* In a call: the time until now was not the application's. */
 void threads_restart_clock(void);
 

@@ -33,6 +33,7 @@
 #include "gateway/worker/relief.h"
 #include "gateway/worker/routing.h"
 #include "gateway/worker/spool.h"
+#include "gateway/worker/stack.h"
 #include "gateway/worker/threads.h"
 
 struct worker self;
@@ -296,6 +297,7 @@ set_up(void)
 		return -1;
 	recycle_init();
 	last_words_arm();
+	stack_arm();
 	return 0;
 }
 
