@@ -116,7 +116,7 @@ static const struct {
 	"not a target: MODULE:CALLABLE, FILE.py, FILE.lua, FILE.php, FILE.so, " \
 	"php:FOLDER, lua:FILE, lua:MODULE, luajit:FILE, luajit:MODULE, " \
 	"fcgi://HOST:PORT, fcgi:unix:PATH, fcgi-exec:PROGRAM, cgi:PATH, " \
-	"files:FOLDER or binding:FILE.so:WHAT"
+	"files:FOLDER, status: or binding:FILE.so:WHAT"
 
 static const struct {
 	const char *text, *reason;
