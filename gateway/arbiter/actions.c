@@ -1,6 +1,7 @@
 /* What each signal does, as alicorn(8) tells it. */
 #include "gateway/arbiter/inside.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -8,6 +9,7 @@
 #include "gateway/arbiter/notify.h"
 #include "gateway/arbiter/signals.h"
 #include "gateway/arbiter/upgrade.h"
+#include "gateway/common/clock.h"
 #include "gateway/logger/log.h"
 
 struct pool *
@@ -129,7 +131,31 @@ arbiter_stop(struct arbiter *a, enum stop how, const char *words)
 	else
 		notify_stopping();
 	a->stop = how;
+	a->stop_at = 0;
 	reload_stop(&a->reload, how);
+}
+
+void
+arbiter_stop_if_due(struct arbiter *a, uint64_t now)
+{
+	if (a->stop_at != 0 && now >= a->stop_at)
+		arbiter_stop(a, STOP_GRACEFUL, "stop: requests are finished first");
+}
+
+/* Load balancers are told first, and have time to go elsewhere. With an arbiter that
+ * takes over there is no need to. */
+static void
+begin_to_stop(struct arbiter *a)
+{
+	int64_t delay = a->reload.current->config->server.stop_delay;
+
+	a->stop = STOP_GRACEFUL;
+	a->stop_at = clock_ms();
+	if (delay == 0 || upgrade_pid() != 0)
+		return;
+	a->stop_at += (uint64_t)delay * 1000;
+	notify_stopping();
+	log_info("stop in %" PRId64 " s: the server is not ready any more", delay);
 }
 
 static void
@@ -144,7 +170,7 @@ arbiter_stop_gracefully(struct arbiter *a)
 	if (a->stop != STOP_NO)
 		force_stop(a);
 	else
-		arbiter_stop(a, STOP_GRACEFUL, "stop: requests are finished first");
+		begin_to_stop(a);
 }
 
 void

@@ -19,12 +19,16 @@ struct arbiter {
 	struct files files;
 	struct control control;
 	enum stop stop; /* STOP_NO: it runs */
+	uint64_t stop_at; /* when it begins, after stop_delay; 0: it did, or shall not */
 	bool is_up; /* every pool had a child that was ready */
 	enum exit_status status;
 };
 
 /* Stops everything, with these words for the log. */
 void arbiter_stop(struct arbiter *a, enum stop how, const char *words);
+
+/* When stop_delay is over. */
+void arbiter_stop_if_due(struct arbiter *a, uint64_t now);
 
 /* What some signals do, for who asks in another way. The first two return NULL, or why
  * it cannot be. */
