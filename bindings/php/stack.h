@@ -1,5 +1,5 @@
-/* What the script is doing, told when it takes long, or when its process is about to end
- * in the middle of it. */
+/* What the script is doing, told when it takes long, or when its process is about to
+ * end in the middle of it. */
 #ifndef PHP_BINDING_STACK_H
 #define PHP_BINDING_STACK_H
 
