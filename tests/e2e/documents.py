@@ -20,10 +20,13 @@ import socket
 import subprocess
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from conftest import ALICORN, TOP, free_port
 
 BINDINGS = ("python", "php", "lua", "luajit")
+PLACES = (".", "../lib/alicorn")
+IS_INSTALLED = ALICORN.parent.name == "bin"
 OURS = re.compile(r"(?<![\w.])/(srv|run|etc/alicorn|var/log/alicorn|var/www)\b")
 PORT = re.compile(r"(?:(?<=:)|(?<=\", )|(?<=listen )|(?<=port ))(\d{4,5})\b(?![:.]\d)")
 LIMIT = 60
@@ -70,16 +73,17 @@ def sections(document):
 
 def is_there(need):
     if need in BINDINGS:
-        return ALICORN.with_name(need + ".so").exists()
+        return any((ALICORN.parent / place / f"{need}.so").exists() for place in PLACES)
     if need == "duktape":
-        return (ALICORN.parent / "examples/binding/javascript.so").exists()
+        return Path("/usr/include/duktape.h").exists()
     if need == "root":
         return os.getuid() == 0
     return shutil.which(need, path=path()) is not None
 
 
 def path():
-    return f"{ALICORN.parent}:{TOP}/tools:/usr/bin:/usr/sbin:{os.environ['PATH']}"
+    tools = "" if IS_INSTALLED else f"{TOP}/tools:"
+    return f"{ALICORN.parent}:{tools}/usr/bin:/usr/sbin:{os.environ['PATH']}"
 
 
 @dataclass
@@ -93,9 +97,10 @@ class Reader:
 
     def environment(self):
         (self.folder / "pkgconfig").mkdir(exist_ok=True)
-        (self.folder / "pkgconfig/alicorn.pc").write_text(
-            "Name: alicorn\nVersion: 0\nDescription: as it was built\n"
-            f"Cflags: -I{TOP}/gateway\nbindingdir={ALICORN.parent}\n")
+        if not IS_INSTALLED:
+            (self.folder / "pkgconfig/alicorn.pc").write_text(
+                "Name: alicorn\nVersion: 0\nDescription: as it was built\n"
+                f"Cflags: -I{TOP}/gateway\nbindingdir={ALICORN.parent}\n")
         env = {"PATH": path(), "HOME": str(self.folder), "TMPDIR": str(self.folder),
                "PORT": self.port("8000"), "PKG_CONFIG_PATH": str(self.folder / "pkgconfig"),
                "ALICORN": str(TOP), "PYTHONDONTWRITEBYTECODE": "1", "LC_ALL": "C.UTF-8"}
