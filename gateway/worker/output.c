@@ -1,6 +1,7 @@
 #include "gateway/worker/output.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -251,6 +252,25 @@ copy_file(int socket, int fd, off_t offset, size_t n)
 	return got > 0 ? send(socket, bytes, (size_t)got, MSG_NOSIGNAL) : got;
 }
 
+/* One system call, as send_pieces; it may send fewer bytes. */
+static ssize_t
+send_from(struct output *o, int socket, int fd, off_t offset, uint64_t length)
+{
+	size_t n = length < SENDFILE_MAX ? (size_t)length : SENDFILE_MAX;
+	ssize_t sent;
+
+	do {
+		sent = !rules.sendfile ? copy_file(socket, fd, offset, n)
+				       : sendfile(socket, fd, &offset, n);
+	} while (sent < 0 && errno == EINTR);
+	if (sent < 0)
+		return errno == EAGAIN ? 0 : -1;
+	if (sent == 0) /* the file is shorter than it was */
+		return -1;
+	o->sent += (uint64_t)sent;
+	return sent;
+}
+
 /* What is left of the header of the record that is next. */
 static ssize_t
 send_header(struct output *o, int socket, uint64_t left)
@@ -276,9 +296,6 @@ send_file(struct output *o, int socket)
 {
 	struct block *b = o->first;
 	uint64_t left = b->end - b->start;
-	size_t n = left < SENDFILE_MAX ? (size_t)left : SENDFILE_MAX;
-	off_t offset = b->offset + (off_t)b->start;
-	ssize_t sent;
 
 	if (left == 0) { /* nothing could be written to it */
 		remove_first(o);
@@ -286,17 +303,10 @@ send_file(struct output *o, int socket)
 	}
 	if (b->id != 0 && (b->content == 0 || b->header > 0))
 		return send_header(o, socket, left);
-	if (b->id != 0)
-		n = b->content;
-	do {
-		sent = !rules.sendfile ? copy_file(socket, b->fd, offset, n)
-				       : sendfile(socket, b->fd, &offset, n);
-	} while (sent < 0 && errno == EINTR);
-	if (sent < 0)
-		return errno == EAGAIN ? 0 : -1;
-	if (sent == 0) /* the file is shorter than it was */
-		return -1;
-	o->sent += (uint64_t)sent;
+	ssize_t sent = send_from(o, socket, b->fd, b->offset + (off_t)b->start,
+		b->id != 0 ? b->content : left);
+	if (sent <= 0)
+		return sent;
 	o->bytes -= (uint64_t)sent;
 	b->start += (uint64_t)sent;
 	b->content = (uint16_t)(b->content - (b->id != 0 ? sent : 0));
@@ -350,14 +360,9 @@ queue_rest(struct output *o, const struct iovec *pieces, size_t n_pieces, size_t
 	return 0;
 }
 
-int
-output_queue(struct output *o, const struct iovec *pieces, size_t n_pieces)
-{
-	return queue_rest(o, pieces, n_pieces, 0);
-}
-
-enum output_result
-output_send(struct output *o, int socket, struct iovec *pieces, size_t n_pieces)
+static enum output_result
+send_or_queue(
+	struct output *o, int socket, struct iovec *pieces, size_t n_pieces, bool more)
 {
 	enum output_result result = output_flush(o, socket);
 	size_t total = 0;
@@ -368,10 +373,39 @@ output_send(struct output *o, int socket, struct iovec *pieces, size_t n_pieces)
 	for (size_t i = 0; i < n_pieces; i++)
 		total += pieces[i].iov_len;
 	if (result == OUTPUT_EMPTY && total > 0)
-		sent = send_pieces(o, socket, pieces, n_pieces, false);
+		sent = send_pieces(o, socket, pieces, n_pieces, more);
 	if (sent < 0 || queue_rest(o, pieces, n_pieces, (size_t)sent) != 0)
 		return OUTPUT_BROKEN;
 	if (o->first == NULL)
 		return OUTPUT_EMPTY;
 	return result == OUTPUT_EMPTY ? OUTPUT_WAITING : result;
+}
+
+enum output_result
+output_send(struct output *o, int socket, struct iovec *pieces, size_t n_pieces)
+{
+	return send_or_queue(o, socket, pieces, n_pieces, false);
+}
+
+/* Mostly the socket takes all of it, and nothing need be kept. */
+enum output_result
+output_send_file(struct output *o, int socket, struct iovec *pieces, size_t n_pieces,
+	int fd, off_t offset, uint64_t length)
+{
+	enum output_result result = send_or_queue(o, socket, pieces, n_pieces, true);
+	ssize_t sent = 0;
+
+	if (result == OUTPUT_BROKEN)
+		return result;
+	if (result == OUTPUT_EMPTY)
+		sent = send_from(o, socket, fd, offset, length);
+	if (sent < 0)
+		return OUTPUT_BROKEN;
+	if ((uint64_t)sent == length)
+		return OUTPUT_EMPTY;
+	int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (own < 0 ||
+		output_add_file(o, own, offset + sent, length - (uint64_t)sent) != 0)
+		return OUTPUT_BROKEN;
+	return result == OUTPUT_EMPTY ? output_flush(o, socket) : result;
 }

@@ -36,8 +36,10 @@ enum output_result {
 enum output_result output_send(
 	struct output *o, int socket, struct iovec *pieces, size_t n_pieces);
 
-/* Queues a copy of the pieces and sends nothing. -1: memory is out. */
-int output_queue(struct output *o, const struct iovec *pieces, size_t n_pieces);
+/* The same, and then a part of a file, which is not empty. Only where some of it has to
+ * wait the descriptor is duplicated; when that fails the queue is broken. */
+enum output_result output_send_file(struct output *o, int socket, struct iovec *pieces,
+	size_t n_pieces, int fd, off_t offset, uint64_t length);
 
 /* Sends more of the queue. */
 enum output_result output_flush(struct output *o, int socket);

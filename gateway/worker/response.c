@@ -335,10 +335,13 @@ put_file_records(struct al_request *req, int fd, off_t offset, uint64_t length)
 	struct output *o = &c->output;
 	struct iovec pieces[PIECES];
 	char chunk[HTTP1_CHUNK_HEAD];
-	size_t n = frame(req, pieces, chunk, NULL, 0, false);
+	int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 
+	if (own < 0)
+		return -1;
+	size_t n = frame(req, pieces, chunk, NULL, 0, false);
 	c->broken |= fcgi_send(c, pieces, n, false) == OUTPUT_BROKEN;
-	c->broken |= output_add_records(o, fd, offset, length, fcgi_id(c)) != 0;
+	c->broken |= output_add_records(o, own, offset, length, fcgi_id(c)) != 0;
 	buffer_reset(&req->gathered);
 	return settle(req, output_flush(o, c->watch.fd));
 }
@@ -351,6 +354,7 @@ put_file(struct al_request *req, int fd, off_t offset, uint64_t length)
 	struct output *o = &c->output;
 	struct iovec pieces[PIECES + 1],
 		end = { .iov_base = (void *)"\r\n", .iov_len = 2 };
+	int socket = c->watch.fd;
 	char chunk[HTTP1_CHUNK_HEAD], file_chunk[HTTP1_CHUNK_HEAD];
 	size_t n = frame(req, pieces, chunk, NULL, 0, false);
 	bool chunked = req->reply.framing == HTTP1_CHUNKED;
@@ -358,19 +362,18 @@ put_file(struct al_request *req, int fd, off_t offset, uint64_t length)
 	if (chunked)
 		n = add_piece(
 			pieces, n, file_chunk, http1_chunk_head(file_chunk, length));
-	c->broken |= output_queue(o, pieces, n) != 0;
-	c->broken |= output_add_file(o, fd, offset, length) != 0;
-	if (chunked)
-		c->broken |= output_queue(o, &end, 1) != 0;
+	enum output_result result =
+		output_send_file(o, socket, pieces, n, fd, offset, length);
+	if (chunked && result != OUTPUT_BROKEN)
+		result = output_send(o, socket, &end, 1);
 	buffer_reset(&req->gathered);
-	return settle(req, output_flush(o, c->watch.fd));
+	return settle(req, result);
 }
 
 static int
 send_part(struct al_request *req, int fd, off_t offset, off_t length)
 {
 	struct stat st;
-	int own;
 
 	if (check_open(req) != 0 || fstat(fd, &st) != 0)
 		return -1;
@@ -381,11 +384,8 @@ send_part(struct al_request *req, int fd, off_t offset, off_t length)
 	size_t n = allowed(req, (size_t)length);
 	if (n == 0)
 		return 0;
-	own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	if (own < 0)
-		return -1;
-	return req->conn->fcgi != NULL ? put_file_records(req, own, offset, n)
-				       : put_file(req, own, offset, n);
+	return req->conn->fcgi != NULL ? put_file_records(req, fd, offset, n)
+				       : put_file(req, fd, offset, n);
 }
 
 int

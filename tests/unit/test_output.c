@@ -126,6 +126,40 @@ START_TEST(files_stand_between_bytes)
 }
 END_TEST
 
+/* Behind the numbers from `from` on. */
+static enum output_result
+send_file(
+	unsigned from, int fd, const struct buffer *text, size_t offset, size_t length)
+{
+	struct buffer head = { 0 };
+
+	buffer_addf(&head, "%u,", from);
+	struct iovec piece = { head.ptr, head.len };
+	enum output_result result = output_send_file(
+		&output, ends[0], &piece, 1, fd, (off_t)offset, length);
+	buffer_add_slice(&sent, buffer_slice(&head));
+	buffer_add(&sent, text->ptr + offset, length);
+	buffer_release(&head);
+	return result;
+}
+
+START_TEST(a_file_is_kept_only_where_it_waits)
+{
+	struct buffer text = { 0 };
+	int fd = make_file(30000, &text);
+
+	ck_assert_int_eq(send_file(1, fd, &text, 0, 100), OUTPUT_EMPTY);
+	ck_assert_int_eq(send_file(2, fd, &text, 70, 1000), OUTPUT_EMPTY);
+	ck_assert_ptr_null(output.first);
+	ck_assert_int_eq(send_file(3, fd, &text, 5, 100000), OUTPUT_WAITING);
+	ck_assert_int_eq(send_file(4, fd, &text, 0, 100000), OUTPUT_WAITING);
+	send_text(5, 10);
+	close(fd);
+	take_all();
+	buffer_release(&text);
+}
+END_TEST
+
 START_TEST(files_are_sent_as_records)
 {
 	enum { LENGTH = 70000, FIRST = FASTCGI_RECORD_MAX };
@@ -251,6 +285,7 @@ output_suite(void)
 	tcase_add_test(tc, what_fits_is_not_queued);
 	tcase_add_test(tc, the_rest_waits_in_order);
 	tcase_add_test(tc, files_stand_between_bytes);
+	tcase_add_test(tc, a_file_is_kept_only_where_it_waits);
 	tcase_add_test(tc, files_are_sent_as_records);
 	tcase_add_test(tc, files_are_sent_without_sendfile);
 	tcase_add_test(tc, what_is_too_much_for_memory_goes_to_a_file);
