@@ -113,7 +113,9 @@ control_open(struct arbiter *a)
 			control_close(c);
 		return reason;
 	}
-	if (c->path == NULL || strcmp(path, c->path) != 0)
+	/* Somebody may have removed the file: then nobody could come any more. */
+	if (c->path == NULL || strcmp(path, c->path) != 0 ||
+		!socket_file_is_there(&c->file, path))
 		return replace(a, path, s);
 	free(path);
 	return give(c->path, s);

@@ -151,11 +151,17 @@ socket_file_note(struct socket_file *f, const char *path)
 		*f = (struct socket_file){ .device = st.st_dev, .inode = st.st_ino };
 }
 
-void
-socket_file_remove(const struct socket_file *f, const char *path)
+bool
+socket_file_is_there(const struct socket_file *f, const char *path)
 {
 	struct stat st;
 
-	if (lstat(path, &st) == 0 && st.st_dev == f->device && st.st_ino == f->inode)
+	return lstat(path, &st) == 0 && st.st_dev == f->device && st.st_ino == f->inode;
+}
+
+void
+socket_file_remove(const struct socket_file *f, const char *path)
+{
+	if (socket_file_is_there(f, path))
 		unlink(path);
 }

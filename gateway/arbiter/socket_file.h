@@ -2,6 +2,7 @@
 #ifndef ARBITER_SOCKET_FILE_H
 #define ARBITER_SOCKET_FILE_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "gateway/config/settings.h"
@@ -17,8 +18,10 @@ struct socket_file {
 int socket_file_open(const char *path);
 const char *socket_file_why(int error);
 
-/* Remembers the file, and removes that one and no other. */
+/* Remembers the file; tells whether it is still there; and removes that one and no
+ * other. */
 void socket_file_note(struct socket_file *f, const char *path);
+bool socket_file_is_there(const struct socket_file *f, const char *path);
 void socket_file_remove(const struct socket_file *f, const char *path);
 
 /* Owner and mode. NULL, or why it cannot be; the text lives until the next call. */

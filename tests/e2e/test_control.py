@@ -553,6 +553,21 @@ def test_reload_moves_it(start, ctl, path):
     assert s.get("/hello").status == 200
 
 
+def test_reload_makes_it_anew(start, ctl, path):
+    """After somebody has removed its file."""
+    s = start()
+    os.unlink(path)
+    s.signal(signal.SIGHUP)
+    s.wait_log("reload done")
+    wait_for(lambda: ctl("status").status == 0, what="an answer")
+    os.unlink(path)
+    Path(path).write_text("of somebody else")
+    s.signal(signal.SIGHUP)
+    s.wait_log("exists and is not a socket")
+    s.stop()
+    assert Path(path).read_text() == "of somebody else"
+
+
 def test_none_unless_named(server):
     s = server(env={"XDG_RUNTIME_DIR": "/tmp"})
     assert "control socket" not in s.log()
