@@ -1,6 +1,8 @@
 """Every command of every document works; see documents.py for how they are marked."""
 
 import re
+import shlex
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -64,3 +66,52 @@ def test_the_tests_of_documents_fail_where_they_should(tmp_path):
         document.write_text(text)
         with pytest.raises(AssertionError, match=re.escape(told)):
             Reader(tmp_path).read(document)
+
+
+# ---- The manuals -------------------------------------------------------------------------
+
+
+def manual_commands():
+    """The lines of manuals by which the server is started, without what follows them."""
+    found = []
+    for page in sorted((TOP / "docs").glob("*.[1-8]")):
+        for line in re.findall(r"(?m)^\.Dl (alicorn .*)$", page.read_text()):
+            words = shlex.split(line.replace("\\&", "").partition("&&")[0])
+            if "-c" not in words:
+                found.append(pytest.param(words[1:], id=f"{page.name}: {' '.join(words)}"))
+    return found
+
+
+@pytest.mark.parametrize("words", manual_commands())
+def test_commands_of_manuals_are_understood(words, folder):
+    """With all that they name in place."""
+    reader = Reader(folder)
+    words = [reader.moved(word) for word in words]
+    for word in words:
+        if word.startswith("fcgi-exec:") and not Path(word.partition(":")[2]).exists():
+            pytest.skip(f"{word} is not installed")
+        path = folder / re.sub(r"^(c|php|files|lua):", "", word)
+        if path.suffix in (".so", ".lua"):
+            path.write_text("")
+        elif str(folder) in word and not word.startswith("unix:"):
+            path.mkdir(parents=True, exist_ok=True)
+    done = subprocess.run(["alicorn", "--print-config", *words], cwd=folder,
+                          env=reader.environment(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def manual_programs():
+    for page in sorted((TOP / "docs").glob("*.[37]")):
+        text = page.read_text()
+        for n, body in enumerate(re.findall(r"(?ms)^\.Bd -literal[^\n]*\n(.*?)^\.Ed$", text)):
+            if body.startswith("#include <alicorn"):
+                yield pytest.param(body.replace("\\e", "\\").replace("\\&", ""),
+                                   id=f"{page.name}-{n}")
+
+
+@pytest.mark.parametrize("text", manual_programs())
+def test_programs_of_manuals_compile(text, tmp_path):
+    (tmp_path / "x.c").write_text(text)
+    subprocess.run(["cc", "-std=c17", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror",
+                    "-Wno-unused-parameter", f"-I{TOP}/gateway", "-fPIC", "-shared", "-o",
+                    tmp_path / "x.so", tmp_path / "x.c"], check=True)
