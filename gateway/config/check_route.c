@@ -5,7 +5,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
-#include "gateway/config/sources.h"
+#include "gateway/config/routes.h"
 #include "gateway/config/text.h"
 #include "protocols/http1.h"
 #include "protocols/http1_guard.h"
@@ -53,17 +53,6 @@ check_host(const char *text)
 	       "letters beyond ASCII as the DNS has them, xn--...";
 }
 
-/* Where the '*' of a path and all beneath it stands; NULL: it has another form. */
-static const char *
-prefix_end(const char *text)
-{
-	size_t len = strlen(text);
-
-	return *text == '/' && len >= 2 && strcmp(text + len - 2, "/*") == 0
-		? text + len - 1
-		: NULL;
-}
-
 /* Requests have lost such parts, and their encoding, when routes are looked at; a path
  * that has them would be none that is ever asked for. */
 static const char *
@@ -83,15 +72,24 @@ check_spelling(const char *text)
 	return NULL;
 }
 
+/* The first '*' is that of the end. */
+bool
+path_is_prefix(const char *text)
+{
+	const char *star = strchr(text, '*');
+
+	return *text == '/' && star != NULL && star[-1] == '/' && star[1] == '\0';
+}
+
 static const char *
 check_path(const char *text)
 {
-	const char *star = strchr(text, '*'), *end = prefix_end(text);
+	const char *star = strchr(text, '*');
 
 	if (strcmp(text, "*") == 0)
 		return NULL;
 	if (*text == '*' ? strchr(text + 1, '*') == NULL
-			 : *text == '/' && (star == NULL || star == end))
+			 : *text == '/' && (star == NULL || path_is_prefix(text)))
 		return check_spelling(text);
 	return "not a path: /a for this one, /a/* for it and all beneath, *.php for "
 	       "all with this end, or *";
@@ -260,101 +258,6 @@ check_mount(struct load *l, const struct route *route)
 					"mount: \"%s\" is not the beginning of the "
 					"path %s",
 					mount, route->path.items[i]);
-}
-
-/* ---- Redirects ---- */
-
-static const char variables[] = "host|path|query|uri|scheme|rest";
-
-/* Whether each path of the route has a '*' that $rest could stand for. */
-static bool
-has_rest(const struct route *route)
-{
-	for (size_t i = 0; i < route->path.n; i++)
-		if (prefix_end(route->path.items[i]) == NULL)
-			return false;
-	return route->path.n > 0;
-}
-
-static const char *
-check_variable(struct load *l, const struct route *route, struct slice name)
-{
-	struct slice words = slice_str(variables), word;
-
-	while (text_next_word(&words, &word))
-		if (slice_eq(word, name))
-			return slice_eq(name, SLICE("rest")) && !has_rest(route)
-				? "$rest needs a path such as /old/*"
-				: NULL;
-	return text_format(&l->config->memory,
-		"there is no variable $%" SLICE_FMT
-		", but $scheme, $host, $path, $query, $uri, $rest, and $$ for a dollar",
-		SLICE_ARG(name));
-}
-
-static const char *
-check_variables(struct load *l, const struct route *route)
-{
-	const char *at = route->redirect, *reason = NULL;
-
-	while (reason == NULL && (at = strchr(at, '$')) != NULL) {
-		size_t len = strspn(++at, LETTERS "_");
-		if (*at == '$')
-			len = 1;
-		else
-			reason = check_variable(l, route, slice_of(at, len));
-		at += len;
-	}
-	return reason;
-}
-
-/* $path and $uri begin with one '/'. Behind another one they would name a host. */
-static bool
-is_location(const char *text)
-{
-	static const char *const begins[] = { "http://", "https://", "$scheme://",
-		"$path", "$uri" };
-
-	for (size_t i = 0; i < sizeof begins / sizeof begins[0]; i++)
-		if (strncmp(text, begins[i], strlen(begins[i])) == 0)
-			return text[0] == '$' || text[strlen(begins[i])] != '\0';
-	return text[0] == '/' && text[1] != '/' && (text[1] != '$' || text[2] == '$');
-}
-
-static bool
-is_plain(const char *text)
-{
-	for (; *text != '\0'; text++)
-		if ((unsigned char)*text <= 0x20 || (unsigned char)*text >= 0x7f)
-			return false;
-	return true;
-}
-
-static void
-check_redirect(struct load *l, const struct route *route)
-{
-	static const char allowed[] = "|301|302|303|307|308|";
-	const char *text = route->redirect, *reason = NULL;
-
-	if (text == NULL)
-		return;
-	if (!is_location(text))
-		reason = "not a path, nor a URL with http://, https:// or $scheme://; "
-			 "what begins with // or /$ could name a host";
-	else if (!is_plain(text))
-		reason = "it has a byte that no URL has";
-	else
-		reason = check_variables(l, route);
-	if (reason != NULL)
-		load_fault(l, &route->origins[ROUTE_redirect], "redirect: \"%s\": %s",
-			text, reason);
-	const char *status =
-		text_format(&l->config->memory, "|%d|", (int)route->status);
-	if (route->status != 0 && strstr(allowed, status) == NULL)
-		load_fault(l, &route->origins[ROUTE_status],
-			"status: %d is not one of 301, 302, 303, 307 and 308, which "
-			"are those of a redirect",
-			(int)route->status);
 }
 
 /* ---- All of it ---- */

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "gateway/config/routes.h"
 #include "gateway/config/sources.h"
 #include "gateway/config/text.h"
 

@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "gateway/config/routes.h"
 #include "gateway/config/sources.h"
 
 /* A text as libconfig reads it: quotes, backslash and control bytes are escaped. */

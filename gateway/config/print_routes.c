@@ -1,7 +1,7 @@
 /*
  * Routes and listeners, as --print-config tells them.
  */
-#include "gateway/config/sources.h"
+#include "gateway/config/routes.h"
 
 enum { INDENT_MOST = 8 };
 

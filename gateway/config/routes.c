@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "gateway/config/sources.h"
+#include "gateway/config/routes.h"
 #include "gateway/config/text.h"
 
 enum { MOST_FRONTS = 8 };
@@ -41,6 +41,39 @@ check_uses(struct load *l, const struct app_settings *said, enum setting_use use
 
 /* ---- Routes ---- */
 
+/* What stands before it in a target. */
+static const char *
+prefix_of(const struct route *route)
+{
+	if (route->files != NULL)
+		return "files:";
+	return strncmp(route->fastcgi, "unix:", 5) == 0 ? "fcgi:" : "fcgi://";
+}
+
+/* What `files` or `fastcgi` names is what a target would. */
+static void
+set_target(struct load *l, struct route *route)
+{
+	struct app_settings *inner = route->inner;
+	struct arena *memory = &l->config->memory;
+	enum route_setting row = route->files != NULL ? ROUTE_files : ROUTE_fastcgi;
+	const char *given = row == ROUTE_files ? route->files : route->fastcgi;
+	const char *prefix = prefix_of(route);
+	const struct origin *origin = &route->origins[row];
+	const char *folder = load_folder(l, origin), *reason = "out of memory";
+
+	if (folder != NULL)
+		reason = target_parse(&inner->what,
+			text_format(memory, "%s%s", prefix, given), folder, memory);
+	inner->target = inner->what.text;
+	inner->origins[APP_target] = *origin;
+	if (reason != NULL)
+		load_fault(l, origin, "%s: \"%s\": %s", route_table[row].name, given,
+			reason);
+	else if (row == ROUTE_fastcgi) /* with its paths made absolute */
+		route->fastcgi = inner->what.text + strlen(prefix);
+}
+
 static void
 make_inner(struct load *l, struct route *route, size_t number,
 	const struct app_settings *top, const struct app_settings *said)
@@ -65,7 +98,9 @@ make_inner(struct load *l, struct route *route, size_t number,
 		inherit(inner, said, use);
 	}
 	inherit(inner, &l->options.app, use);
-	check_inner(l, route);
+	check_paths(l, app_section(inner, memory));
+	check_folders(l, inner);
+	set_target(l, route);
 }
 
 /* Who sends no files and asks no program needs no settings of these. */
@@ -115,7 +150,7 @@ load_list(struct load *l, struct route_list *to, const struct route_list *said,
 
 /* ---- Listeners ---- */
 
-/* One for each processor: a front waits for nothing else. */
+/* One for each processor: a front waits for nobody. */
 static int64_t
 default_fronts(void)
 {
@@ -134,7 +169,7 @@ says_more(const struct listener *said)
 	return more;
 }
 
-struct listener *
+void
 load_listener(
 	struct load *l, const struct listener *said, const struct app_settings *top)
 {
@@ -142,7 +177,7 @@ load_listener(
 		&l->listeners_room, sizeof *l->listeners);
 
 	if (items == NULL)
-		return NULL;
+		return;
 	l->listeners = items;
 	struct listener *listener = &items[l->n_listeners++];
 	struct app_settings *app = &listener->app;
@@ -162,7 +197,6 @@ load_listener(
 	inherit(app, &l->options.app, USE_FRONT);
 	load_list(l, &listener->routes, &said->routes, top);
 	check_listener(l, app);
-	return listener;
 }
 
 /* ---- A file ---- */
@@ -178,16 +212,18 @@ top_is_app(const struct load *l, const struct reading *r)
 static void
 load_listeners(struct load *l, const struct reading *r)
 {
-	const struct origin *bind = &r->top.origins[APP_bind];
+	static const struct app_settings nothing = { 0 };
+	const struct app_settings *top = top_is_app(l, r) ? &nothing : &r->top;
+	const struct origin *bind = &top->origins[APP_bind];
 
-	if (r->n_listeners > 0 && bind->source != NULL && !top_is_app(l, r))
+	if (r->n_listeners > 0 && bind->source != NULL)
 		load_fault(l, bind,
 			"bind has no effect beside listeners: each has one of its own");
 	for (size_t i = 0; i < r->n_listeners; i++) {
 		const struct listener *said = &r->listeners[i];
 		if (said->app.origins[APP_bind].source == NULL)
 			load_fault(l, &said->app.origin, "a listener has no bind");
-		load_listener(l, said, &r->top);
+		load_listener(l, said, top);
 	}
 }
 

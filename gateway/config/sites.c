@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "gateway/config/sources.h"
+#include "gateway/config/routes.h"
 #include "gateway/config/text.h"
 
 static const struct origin nowhere = { 0 };

@@ -122,6 +122,22 @@ reading_free(struct reading *r)
 	free(r);
 }
 
+const char *
+load_label(struct load *l, const struct setting *row, const struct origin *origin)
+{
+	bool typed = strcmp(origin->source, SOURCE_COMMAND_LINE) == 0 ||
+		strcmp(origin->source, SOURCE_VARIABLE) == 0;
+
+	if (origin->source[0] == '$')
+		return origin->source;
+	if (!typed || origin->line > 0)
+		return row->name;
+	if (row->flag == NULL)
+		return "TARGET";
+	return text_format(
+		&l->config->memory, "--%.*s", (int)strcspn(row->flag, "|"), row->flag);
+}
+
 /* A list that this source began goes on; one of a weaker source is replaced. */
 static bool
 begins(const struct origin *before, const struct origin *now)

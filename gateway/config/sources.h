@@ -28,18 +28,6 @@ struct section route_section(struct route *r, struct arena *memory);
 /* Lays what is said in a section over what is there. */
 void lay_over(struct section to, struct section from);
 
-/* Where else than in an application a setting of one may stand. */
-enum setting_use {
-	USE_FRONT, /* a listener */
-	USE_FILES, /* a route with files */
-	USE_FASTCGI, /* a route with fastcgi */
-};
-
-/* Whether it has an effect there, and whether what stands at the top of a file or on
- * the command line has. */
-bool setting_is_used(enum app_setting row, enum setting_use use);
-bool setting_is_inherited(enum app_setting row, enum setting_use use);
-
 /* What stands on the command line only. */
 enum command_setting {
 	COMMAND_config,
@@ -164,24 +152,6 @@ bool load_reading(struct load *l, struct reading *r);
 /* Adds an application: defaults, what was said of it, the command line. */
 bool load_app(struct load *l, const struct app_settings *said);
 
-/* Whether the top of a file is an application with its own addresses. Where there are
- * routes it may be no more than the settings of their listener. */
-bool top_is_app(const struct load *l, const struct reading *r);
-
-/* Adds the routes and listeners of a file, with faults for what is wrong with them. */
-void load_routes(struct load *l, const struct reading *r);
-
-/* Adds what the top of a file says to what those of all do. */
-void load_top(struct load *l, const struct reading *r);
-
-/* Adds a listener: defaults, the top, what was said of it, the command line. NULL, and
- * a fault, when memory is out. */
-struct listener *load_listener(
-	struct load *l, const struct listener *said, const struct app_settings *top);
-
-/* Makes the sites, and adds their fronts to the applications. */
-void sites_make(struct load *l);
-
 /* Reads the files of a folder, in the order of their names. Broken ones are left out,
  * or go on as in the previous configuration. */
 void folder_read(struct load *l, const char *path);
@@ -195,6 +165,10 @@ void guard_file(struct load *l, const char *path, const char *folder);
 struct origin load_origin(struct arena *memory, const char *path, const char *folder,
 	const char *found, int line);
 
+/* How the source of a value calls the setting: its name, or its flag. */
+const char *load_label(
+	struct load *l, const struct setting *row, const struct origin *origin);
+
 /* The folder that the relative paths of a source begin in: that of the file, or the one
  * the program was started in. NULL when memory is out. */
 const char *load_folder(struct load *l, const struct origin *origin);
@@ -202,21 +176,30 @@ const char *load_folder(struct load *l, const struct origin *origin);
 /* Makes the paths of a section absolute. */
 void check_paths(struct load *l, struct section s);
 
+/* Makes those of addresses absolute; false when memory is out. */
+bool check_bind_paths(struct load *l, struct app_settings *app);
+
+/* Folders must be there. One that is gone is told with its line, not by each process
+ * that needs it. */
+void check_folders(struct load *l, const struct app_settings *app);
+
+/* Fills in the addresses of bind, which may be none only where there are routes. */
+void check_addresses(struct load *l, struct app_settings *app);
+
+/* Nobody has the same address among the first applications and listeners, which come
+ * before: the listeners of a file do after its applications. */
+void check_unique(struct load *l, const struct app_settings *app, size_t n_apps,
+	size_t n_listeners);
+
 /* What is said of the server, as far as it is said. */
 void check_server(struct load *l, struct server_settings *server);
-
-/* A front: the same, without a target. It must have an address of its own. */
-void check_listener(struct load *l, struct app_settings *app);
-
-/* A route: what its settings say, with its paths absolute; then that it is not behind
- * one that takes all requests; then what it says of files or of a FastCGI program. */
-void check_route(struct load *l, const struct route *route);
-void check_reach(struct load *l, const struct route *route, const struct route *before);
-void check_inner(struct load *l, struct route *route);
 
 /* Applications from the first one on: makes their paths absolute, fills in what is
  * derived from their settings, and checks what one value alone does not tell. */
 void check_apps(struct load *l, size_t first);
+
+/* A front: the same, without a target. It must have an address of its own. */
+void check_listener(struct load *l, struct app_settings *app);
 
 /*
  * Settings of gunicorn that are not settings here: what to do instead, or why they have
@@ -239,10 +222,6 @@ void print_origin(struct buffer *out, const struct origin *origin);
 /* A setting on a line of its own, with where it was said. */
 void print_setting(
 	struct buffer *out, struct section s, size_t row, const char *indent);
-
-/* Appends `routes` and `listeners` as a file has them; nothing without routes. */
-void print_routes(const struct config *c, struct buffer *out);
-void print_listeners(const struct config *c, struct buffer *out);
 
 /* Appends `logs` as a file has them, as far as they are not in one of their own. */
 void print_logs(const struct config *c, struct buffer *out);

@@ -3,7 +3,7 @@
  * front, and in a route to files or to a FastCGI program. What has none where it stands
  * is refused, so that nobody waits for it.
  */
-#include "gateway/config/sources.h"
+#include "gateway/config/routes.h"
 
 /* A bit for each place where a setting is in use. One that is not in the table is for
  * whoever serves connections: applications and fronts. */

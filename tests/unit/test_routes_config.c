@@ -120,8 +120,8 @@ printed(const struct config *c, struct buffer *text)
 	"not a host: www.example.org, *.example.org, 10.0.0.1, [::1] or *; letters " \
 	"beyond ASCII as the DNS has them, xn--..."
 #define LOCATION_FORMS \
-	"not a path, nor a URL with http://, https:// or $scheme://; what begins " \
-	"with // or /$ could name a host"
+	"not a path, nor a URL with http://, https:// or $scheme:// and a host; what " \
+	"begins with // or /$ could name another one"
 #define VARIABLES \
 	", but $scheme, $host, $path, $query, $uri, $rest, and $$ for a dollar"
 #define ONE_ACTION \
@@ -239,6 +239,9 @@ static const struct {
 	{ "redirect = \"new\";", "redirect: \"new\": " LOCATION_FORMS },
 	{ "redirect = \"\";", "redirect: \"\": " LOCATION_FORMS },
 	{ "redirect = \"https://\";", "redirect: \"https://\": " LOCATION_FORMS },
+	{ "redirect = \"https://$path\";",
+		"redirect: \"https://$path\": " LOCATION_FORMS },
+	{ "redirect = \"http:///a\";", "redirect: \"http:///a\": " LOCATION_FORMS },
 	{ "redirect = \"//host/a\";", "redirect: \"//host/a\": " LOCATION_FORMS },
 	{ "redirect = \"/$path\";", "redirect: \"/$path\": " LOCATION_FORMS },
 	{ "redirect = \"ftp://host/\";", "redirect: \"ftp://host/\": " LOCATION_FORMS },
@@ -684,6 +687,24 @@ write_folder(const char *x, const char *y, const char *z)
 		write_file("d/z.conf", z);
 }
 
+START_TEST(top_with_a_target_is_no_listener_s)
+{
+	write_folder("target = \"a:b\"; bind = \":1\"; keepalive = 9;\n"
+		     "routes = ( { app = \"x\"; } );\n",
+		"target = \"c.d\"; bind = \":2\"; keepalive = 8;\n"
+		"listeners = ( { bind = \":3\"; timeout = 5; } );\n",
+		NULL);
+	struct config *c = load_with("alicorn -c d", NULL, "");
+
+	ck_assert_uint_eq(c->n_apps, 3);
+	ck_assert_str_eq(c->apps[0].bind.items[0], ":1");
+	ck_assert_str_eq(c->apps[1].bind.items[0], ":2");
+	ck_assert_str_eq(c->apps[2].bind.items[0], ":3");
+	ck_assert_int_eq(c->apps[2].keepalive, 2);
+	config_free(c);
+}
+END_TEST
+
 START_TEST(routes_of_a_folder_are_one_list)
 {
 	write_folder("keepalive = 7; bind = \":1\"; workers = 3;\n",
@@ -834,6 +855,7 @@ routes_config_suite(void)
 	tcase_add_test(t, listeners_may_have_routes_of_their_own);
 	tcase_add_test(t, application_is_the_front_of_one_list);
 	tcase_add_test(t, target_of_the_line_goes_with_routes);
+	tcase_add_test(t, top_with_a_target_is_no_listener_s);
 	tcase_add_test(t, routes_of_a_folder_are_one_list);
 	tcase_add_loop_test(t, rest_of_a_folder_serves, 0, ROWS(folders));
 	tcase_add_test(t, route_to_nobody_answers_503);
