@@ -220,7 +220,7 @@ static const struct control_command commands[] = {
 		.stays = true, .run = run_stop },
 	{ "top", "", "status, each second, until q", .run = run_top },
 	{ "trace", "[--app NAME] [--status 5xx] [--path PATTERN] [--slower-than MS]",
-		"follow requests as they end", .most = 8, .is_object = true,
+		"follow requests as they end", .most = ANY, .is_object = true,
 		.run = run_trace },
 	{ "upgrade", "", "start the program anew, beside this one", .changes = true,
 		.run = run_upgrade },

@@ -69,14 +69,24 @@ set_slower(struct trace_filter *f, const char *text)
 	return NULL;
 }
 
+static const char *
+set_colours(struct trace_filter *f, const char *text)
+{
+	(void)text;
+	f->colours = true;
+	return NULL;
+}
+
 static const struct {
 	const char *name;
+	bool has_value;
 	const char *(*set)(struct trace_filter *f, const char *text);
 } options[] = {
-	{ "--app", set_app },
-	{ "--path", set_path },
-	{ "--slower-than", set_slower },
-	{ "--status", set_status },
+	{ "--app", true, set_app },
+	{ "--colours", false, set_colours },
+	{ "--path", true, set_path },
+	{ "--slower-than", true, set_slower },
+	{ "--status", true, set_status },
 };
 
 enum { OPTIONS = sizeof(options) / sizeof(options[0]) };
@@ -87,14 +97,15 @@ trace_filter_parse(struct trace_filter *f, char *const *words, size_t n)
 	const char *reason = NULL;
 
 	*f = (struct trace_filter){ 0 };
-	for (size_t i = 0; i < n && reason == NULL; i += 2) {
+	for (size_t i = 0; i < n && reason == NULL; i++) {
 		size_t k = 0;
 		while (k < OPTIONS && strcmp(options[k].name, words[i]) != 0)
 			k++;
 		if (k == OPTIONS)
 			return "the options are --app, --path, --slower-than, --status";
-		reason = i + 1 < n ? options[k].set(f, words[i + 1])
-				   : "the last option has no value";
+		if (options[k].has_value && ++i == n)
+			return "the last option has no value";
+		reason = options[k].set(f, words[i]);
 	}
 	return reason;
 }
@@ -215,19 +226,33 @@ add_escaped(struct buffer *out, struct slice text)
 	}
 }
 
+/* Three digits; by its first one it has a colour. */
 static void
-add_text_line(struct buffer *out, const struct traced *t)
+add_status(struct buffer *out, uint32_t status, bool colours)
+{
+	static const char *const colour_of[] = { "36", "32", "36", "33", "31" };
+
+	if (colours && status >= 100 && status < 600)
+		buffer_addf(out, "\033[%sm%" PRIu32 "\033[0m",
+			colour_of[status / 100 - 1], status);
+	else
+		buffer_addf(out, "%3" PRIu32, status);
+}
+
+static void
+add_text_line(struct buffer *out, const struct traced *t, bool colours)
 {
 	struct timespec now;
 	struct tm parts;
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	localtime_r(&now.tv_sec, &parts);
-	buffer_addf(out,
-		"%02d:%02d:%02d.%03ld %s[%d] %3" PRIu32 " %8.3f ms %8" PRIu64 " B ",
-		parts.tm_hour, parts.tm_min, parts.tm_sec, now.tv_nsec / 1000000,
-		t->child->pool->app->name, (int)t->child->pid, t->record.status,
-		(double)t->record.us / 1e3, t->record.bytes);
+	buffer_addf(out, "%02d:%02d:%02d.%03ld %s[%d] ", parts.tm_hour, parts.tm_min,
+		parts.tm_sec, now.tv_nsec / 1000000, t->child->pool->app->name,
+		(int)t->child->pid);
+	add_status(out, t->record.status, colours);
+	buffer_addf(out, " %8.3f ms %8" PRIu64 " B ", (double)t->record.us / 1e3,
+		t->record.bytes);
 	add_escaped(out, t->texts[TRACE_CLIENT]);
 	buffer_add_char(out, ' ');
 	add_escaped(out, t->texts[TRACE_METHOD]);
@@ -301,7 +326,7 @@ tell(struct arbiter *a, struct control_peer *peer, const struct traced *t)
 	if (peer->json)
 		add_json_line(&peer->out, t);
 	else
-		add_text_line(&peer->out, t);
+		add_text_line(&peer->out, t, peer->filter.colours);
 	control_flush(a, peer);
 }
 

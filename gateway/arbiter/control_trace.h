@@ -23,6 +23,7 @@ struct trace_filter {
 	char path[256]; /* a pattern, as of a shell */
 	unsigned status_least, status_most; /* 0, 0: any */
 	uint64_t slower_us;
+	bool colours; /* are wanted in the lines */
 	uint64_t dropped; /* not shown, and not told of yet */
 };
 

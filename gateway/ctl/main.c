@@ -29,14 +29,14 @@ add(struct words *words, const char *word)
 		words->items[words->n++] = word;
 }
 
-/* A table is made for the terminal that it is shown on. */
+/* What is for people is made for the terminal that it is shown on. */
 static void
-add_style(struct words *words)
+add_style(struct words *words, bool has_columns)
 {
 	static char columns[16];
 	struct screen_size size = screen_size();
 
-	if (size.columns > 0) {
+	if (has_columns && size.columns > 0) {
 		snprintf(columns, sizeof(columns), "%u", size.columns);
 		add(words, "--columns");
 		add(words, columns);
@@ -84,7 +84,9 @@ ask(const char *path, struct words *words, bool json)
 	if (json)
 		add(words, "--json");
 	else if (has_table(words->items[0]))
-		add_style(words);
+		add_style(words, true);
+	else if (strcmp(words->items[0], "trace") == 0)
+		add_style(words, false);
 	const char *reason =
 		client_ask(path, words->items, words->n, show, &showing, &status);
 	return reason == NULL ? status : complain(status, reason);
@@ -109,7 +111,7 @@ draw(const char *path, struct buffer *text, enum ctl_status *status)
 
 	add(&words, "status");
 	add(&words, "--workers");
-	add_style(&words);
+	add_style(&words, true);
 	buffer_reset(text);
 	const char *reason = client_ask(path, words.items, words.n, keep, text, status);
 	if (reason != NULL)

@@ -457,15 +457,22 @@ def test_top_needs_a_terminal(start, ctl):
 
 
 def test_colours_are_for_terminals(start, path):
-    start()
+    s = start()
     for env, coloured in [({"TERM": "xterm"}, True), ({"TERM": "xterm", "NO_COLOR": "1"}, False),
                           ({"TERM": "dumb"}, False)]:
         master, slave = pty.openpty()
         subprocess.run([CTL, "-s", path, "status"], stdout=slave, env=env, check=True)
+        trace = subprocess.Popen([CTL, "-s", path, "trace"], stdout=slave, env=env)
         os.close(slave)
         seen = os.read(master, 65536)
-        os.close(master)
         assert (b"\033[" in seen) == coloured, seen
+        time.sleep(0.3)  # until it follows
+        s.get("/hello")
+        seen = read_until(master, b"/hello")
+        assert (b"\033[32m200\033[0m" in seen) == coloured, seen
+        trace.terminate()
+        trace.wait()
+        os.close(master)
 
 
 # ---- Who may -----------------------------------------------------------------------------
