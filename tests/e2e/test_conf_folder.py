@@ -156,6 +156,22 @@ def test_earlier_file_takes_nothing_away(site):
     s.stop()
 
 
+def test_folder_that_is_gone_stops_nobody(site, tmp_path, alicorn):
+    """At a reload, that is; a start would do without that file."""
+    (tmp_path / "home").mkdir()
+    site.put("shop", chdir=str(tmp_path / "home"))
+    s = site.start(["blog"])
+    site.wait_serving("shop")
+    (tmp_path / "home").rmdir()
+    site.reload("reload failed")
+    s.wait_log(r"conf\.d/shop\.conf:\d+: chdir: .*/home: No such file or directory")
+    for name in ("blog", "shop"):
+        site.wait_serving(name)
+    s.stop()
+    done = alicorn("--check-config", "-c", "conf.d")
+    assert done.stdout == "blog: ok\n" and "conf.d/shop.conf is left out" in done.stderr
+
+
 def test_server_settings_must_agree(site, alicorn):
     site.put("a", f'loglevel = "debug";\n{site.text("a")}')
     site.put("b", f'loglevel = "info";\n{site.text("b")}')
