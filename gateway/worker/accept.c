@@ -32,6 +32,7 @@ static struct acceptor *acceptors;
 static size_t n_acceptors;
 static bool wanted; /* between accept_start and accept_stop */
 static bool accepting; /* the sockets are in the epoll set */
+static bool owed; /* this worker is to leave, and has not looked who waits yet */
 static struct timer retry; /* runs until accepting may go on */
 static uint64_t full_since; /* 0: it is not full */
 static int reserve = -1; /* a descriptor to be given up when there are no more */
@@ -191,8 +192,23 @@ leaves_to_others(void)
 	return self.loop.now < full_since + FULL_MS;
 }
 
-void
-accept_adjust(void)
+/* What waits in the backlog and in the queue: who leaves may have been the one that was
+ * woken for it. */
+static void
+take_rest(void)
+{
+	owed = false;
+	for (size_t i = 0; i < n_acceptors; i++)
+		for (int64_t n = self.settings->backlog; n > 0; n--)
+			if (!accept_one(&acceptors[i]))
+				break;
+	/* Where others go on, they take what is in the queue. */
+	if (atomic_load(&self.slot->farewell) == FAREWELL_STOP)
+		queue_empty();
+}
+
+static void
+adjust(void)
 {
 	bool now = wanted && !leaves_to_others() && retry.at == 0 &&
 		!relief_is_in_charge() && !threads_are_behind();
@@ -212,6 +228,14 @@ accept_adjust(void)
 }
 
 void
+accept_adjust(void)
+{
+	adjust();
+	if (owed && !relief_is_in_charge())
+		take_rest();
+}
+
+void
 accept_start(void)
 {
 	wanted = true;
@@ -221,15 +245,7 @@ accept_start(void)
 void
 accept_stop(void)
 {
-	bool was_accepting = accepting;
-
+	owed = accepting || relief_is_in_charge() || threads_are_behind();
 	wanted = false;
 	accept_adjust();
-	for (size_t i = 0; was_accepting && i < n_acceptors; i++)
-		for (int64_t n = self.settings->backlog; n > 0; n--)
-			if (!accept_one(&acceptors[i]))
-				break;
-	/* Where others go on, they take what is in the queue. */
-	if (was_accepting && atomic_load(&self.slot->farewell) == FAREWELL_STOP)
-		queue_empty();
 }

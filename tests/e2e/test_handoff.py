@@ -239,6 +239,23 @@ def test_a_graceful_stop_begins_while_the_application_runs(server, gate):
     assert s.wait() == 0
 
 
+def test_a_stop_when_all_are_busy(server, gate):
+    """What lies in the queue and in the backlog then is answered by the first who is done."""
+    s = server(workers=2, **SLOW)
+    clients = busy_everywhere(s, gate)
+    late = [s.connect() for _ in range(3)]
+    for client in late:
+        client.ask("/hello")
+    s.signal(SIGTERM)
+    s.wait_log("stop: requests are finished first")
+    gate.open()
+    for client in clients:
+        assert client.response().status == 200
+    for client in late:
+        assert client.response().text == "hello\n"
+    assert s.wait() == 0
+
+
 def test_connections_of_one_worker_are_balanced(server):
     s = server(workers=1, **SLOW)
     clients = [s.connect() for _ in range(32)]
