@@ -14,7 +14,7 @@ from documents import Reader, sections
 DOCUMENTS = sorted([*TOP.glob("*.md"), *(TOP / "docs").rglob("*.md")])
 SHELL = ("sh", "bash", "console")
 # Of all documents: what needs systemd, a cluster, root's rights, minutes.
-MOST_LEFT_OUT = 25
+MOST_LEFT_OUT = 12
 
 
 def name(document):
