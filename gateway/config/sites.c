@@ -141,22 +141,6 @@ resolve_apps(struct load *l, struct route_list *routes)
 			routes->items[i].to = find_app(l->config, routes->items[i].app);
 }
 
-/* Calls for each list of routes that a listener has. */
-static void
-each_list(struct load *l, void (*call)(struct load *, struct route_list *))
-{
-	bool common = false;
-
-	for (size_t i = 0; i < l->n_listeners; i++) {
-		struct listener *listener = &l->listeners[i];
-		if (listener->routes.n > 0)
-			call(l, &listener->routes);
-		common |= listener->routes.n == 0;
-	}
-	if (common)
-		call(l, &l->routes);
-}
-
 /* ---- Fronts ---- */
 
 /* The one application that routes lead to; NULL: there is none or another one, or a
@@ -177,8 +161,8 @@ only_app(const struct route_list *routes)
 	return app;
 }
 
-/* Whether the workers of an application can look at routes themselves: those that are
- * event-driven, or have threads, hand all requests on at once. */
+/* Whether the workers of an application can look at routes, send files and redirect
+ * themselves: those that run one request at a time, of a plain binding. */
 static bool
 can_route(const struct app_settings *app)
 {
@@ -209,7 +193,7 @@ direct_app(struct load *l, struct listener *listener)
 
 	if (app == NULL || !can_route(app) || !is_free(app, routes))
 		return NULL;
-	return &l->config->apps[app - l->config->apps];
+	return find_app(l->config, app->name);
 }
 
 /* Adds addresses to those that an application has. */
@@ -261,33 +245,37 @@ check_name(struct load *l, const struct app_settings *front)
 
 /* ---- Sites ---- */
 
+static struct app_settings *
+make_front(struct load *l, struct listener *listener)
+{
+	struct config *c = l->config;
+	struct app_settings *front = &listener->app;
+
+	if (front->name == NULL)
+		front->name = free_name(l);
+	check_name(l, front);
+	c->apps[c->n_apps] = *front;
+	return &c->apps[c->n_apps++];
+}
+
 static void
 make_site(struct load *l, struct site *site, struct listener *listener)
 {
-	struct config *c = l->config;
-	struct app_settings *app = direct_app(l, listener);
 	const struct route_list *routes = routes_of(l, listener);
-	bool direct = app != NULL;
+	struct app_settings *app = direct_app(l, listener);
 
-	if (app == NULL) {
-		if (listener->name == NULL)
-			listener->app.name = free_name(l);
-		check_name(l, &listener->app);
-		app = &c->apps[c->n_apps++];
-		*app = listener->app;
-	} else if (!add_addresses(l, app, &listener->app)) {
-		load_fault(l, &nowhere, "out of memory");
-	}
 	*site = (struct site){
-		.name = app->name,
-		.front = app,
-		.direct = direct,
+		.front = app != NULL ? app : make_front(l, listener),
+		.direct = app != NULL,
 		.bind = listener->app.bind,
 		.routes = routes->items,
 		.n_routes = routes->n,
 	};
-	if (app->site == NULL)
-		app->site = site;
+	if (site->direct && !add_addresses(l, app, &listener->app))
+		load_fault(l, &nowhere, "out of memory");
+	site->name = site->front->name;
+	if (site->front->site == NULL)
+		site->front->site = site;
 }
 
 static void
@@ -316,7 +304,8 @@ sites_make(struct load *l)
 	if (l->routes.n > 0)
 		add_listener(l);
 	drop_idle_listeners(l);
-	each_list(l, mark_apps);
+	for (size_t i = 0; i < l->n_listeners; i++)
+		mark_apps(l, routes_of(l, &l->listeners[i]));
 	drop_idle_apps(l);
 	if (l->faults == 0 && c->n_apps == 0 && l->n_listeners == 0)
 		load_fault(l, &nowhere, "%s: there is nothing to serve",
@@ -325,7 +314,8 @@ sites_make(struct load *l)
 		return;
 	if (l->n_listeners > 0)
 		make_room(l);
-	each_list(l, resolve_apps);
+	for (size_t i = 0; i < c->n_sites; i++)
+		resolve_apps(l, routes_of(l, &l->listeners[i]));
 	for (size_t i = 0; i < c->n_sites; i++)
 		make_site(l, &c->sites[i], &l->listeners[i]);
 	c->routes = l->routes.items;
