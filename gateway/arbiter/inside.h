@@ -19,7 +19,8 @@ struct arbiter {
 	struct files files;
 	struct control control;
 	enum stop stop; /* STOP_NO: it runs */
-	uint64_t stop_at; /* when it begins, after stop_delay; 0: it did, or shall not */
+	uint64_t
+		stop_at; /* when it begins, after stop_delay; 0: it did, or shall not */
 	bool is_up; /* every pool had a child that was ready */
 	enum exit_status status;
 };

@@ -59,8 +59,8 @@ struct slot {
 		resident; /* bytes of memory, written by the arbiter: board.h */
 	_Atomic uint64_t proportional;
 
-	/* "GET /path", cut, NUL-terminated; of several requests the one that began last.
-	 * Only for the log: may be torn. */
+	/* "GET /path", cut, NUL-terminated; of several requests the one that began
+	 * last. Only for the log: may be torn. */
 	char request[SLOT_REQUEST];
 	/* The request's id, "" when it has none; as above. */
 	char request_id[REQUEST_ID_MAX + 1];
