@@ -51,11 +51,4 @@ extern const size_t access_n_members;
 /* What is left free of a line in JSON for keys, numbers, quotes. */
 enum { ACCESS_JSON_FIXED = 1024 };
 
-/* The path of a request, as it was received, and its query; empty before its head was.
- */
-struct slice access_path(const struct al_request *req);
-
-/* 499: the client left before there was one. */
-unsigned access_status(const struct al_request *req);
-
 #endif

@@ -9,7 +9,7 @@
 #include "gateway/logger/log.h"
 #include "gateway/logger/wall.h"
 #include "gateway/logger/syslog.h"
-#include "gateway/worker/access_atoms.h"
+#include "gateway/worker/access_values.h"
 #include "gateway/worker/log_files.h"
 #include "gateway/worker/request.h"
 #include "gateway/worker/request_id.h"
