@@ -16,8 +16,6 @@
 #include "gateway/status/render.h"
 
 enum {
-	PEERS_A_ROUND = 64,
-	PATIENCE_MS = 10000, /* with a peer that sends or takes nothing */
 	ANSWER_MAX = 64 << 20,
 	FOLLOWING_MAX = 64 << 10, /* that waits for one who follows requests */
 };
@@ -90,7 +88,7 @@ send_some(struct control_peer *peer)
 		if (n <= 0)
 			continue;
 		buffer_consume(&peer->out, (size_t)n);
-		peer->deadline = clock_ms() + PATIENCE_MS;
+		peer->deadline = clock_ms() + CONTROL_PATIENCE_MS;
 	}
 	return n > 0 || errno == EAGAIN || errno == EINTR;
 }
@@ -118,7 +116,7 @@ attend(struct arbiter *a, struct control_peer *peer)
 	if (peer->out.len == 0)
 		peer->deadline = 0;
 	else if (peer->deadline == 0)
-		peer->deadline = clock_ms() + PATIENCE_MS;
+		peer->deadline = clock_ms() + CONTROL_PATIENCE_MS;
 	watch(a, peer);
 }
 
@@ -307,94 +305,6 @@ hear_peer(struct arbiter *a, struct control_peer *peer)
 		hang_up(peer);
 }
 
-/* ---- Who comes ---- */
-
-static bool
-is_allowed(const struct arbiter *a, uid_t uid)
-{
-	const struct server_settings *s = &a->reload.current->config->server;
-
-	if (uid == 0 || uid == geteuid())
-		return true;
-	for (size_t i = 0; i < s->control_users.n; i++) {
-		if (s->control_uids[i] == uid)
-			return true;
-	}
-	return false;
-}
-
-static struct control_peer *
-find_place(struct control *c)
-{
-	for (size_t i = 0; i < CONTROL_PEERS; i++) {
-		if (c->peers[i].fd == -1)
-			return &c->peers[i];
-	}
-	return NULL;
-}
-
-static void
-turn_away(int fd, const char *words)
-{
-	(void)!send(fd, words, strlen(words), MSG_DONTWAIT | MSG_NOSIGNAL);
-	close(fd);
-}
-
-static void
-begin(struct arbiter *a, int fd, const struct ucred *who)
-{
-	struct control_peer *peer = find_place(&a->control);
-	struct epoll_event event = { .events = EPOLLIN, .data.ptr = peer };
-
-	if (peer == NULL) {
-		turn_away(fd, "failed\nthe control socket is busy\n");
-		return;
-	}
-	if (epoll_ctl(a->family.epoll, EPOLL_CTL_ADD, fd, &event) == -1) {
-		close(fd);
-		return;
-	}
-	*peer = (struct control_peer){
-		.fd = fd,
-		.watched = EPOLLIN,
-		.uid = who->uid,
-		.pid = who->pid,
-		.deadline = clock_ms() + PATIENCE_MS,
-	};
-}
-
-static void
-take_peer(struct arbiter *a, int fd)
-{
-	struct ucred who;
-	socklen_t size = sizeof(who);
-
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) == -1) {
-		close(fd);
-	} else if (!is_allowed(a, who.uid)) {
-		log_warning("control: user %u (pid %d) is none of control_users",
-			(unsigned)who.uid, (int)who.pid);
-		turn_away(fd,
-			"failed\nyou are not allowed to: see control_users in "
-			"alicorn.conf(5)\n");
-	} else {
-		begin(a, fd, &who);
-	}
-}
-
-/* Edge-triggered: when descriptors are out the next who comes is another attempt. */
-static void
-take_peers(struct arbiter *a)
-{
-	int fd = 0;
-
-	for (int i = 0; i < PEERS_A_ROUND && fd != -1; i++) {
-		fd = accept4(a->control.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-		if (fd != -1)
-			take_peer(a, fd);
-	}
-}
-
 /* An event may be older than the peer that has the place now: then there is nothing to
  * be read or sent yet, and nothing happens. */
 void
@@ -403,7 +313,7 @@ control_hear(struct arbiter *a, void *whose)
 	struct control_peer *peer = whose;
 
 	if (whose == &a->control)
-		take_peers(a);
+		control_accept(a);
 	else if (peer->fd != -1 && peer->state == CONTROL_READING)
 		hear_peer(a, peer);
 	else if (peer->fd != -1)

@@ -16,7 +16,11 @@
 #include "gateway/arbiter/socket_file.h"
 #include "protocols/buffer.h"
 
-enum { CONTROL_PEERS = 16, CONTROL_LINE = 4096 };
+enum {
+	CONTROL_PEERS = 16,
+	CONTROL_LINE = 4096,
+	CONTROL_PATIENCE_MS = 10000, /* with a peer that sends or takes nothing */
+};
 
 struct arbiter;
 struct control_command;
@@ -67,6 +71,9 @@ void control_close(struct control *c);
 
 /* The arbiter before this one has gone: the socket's file gets its name. */
 void control_promote(struct control *c);
+
+/* Somebody wants to be served: is, or is told why not. */
+void control_accept(struct arbiter *a);
 
 /* Whether that is what epoll knows something of the control socket by. */
 bool control_owns(const struct control *c, const void *whose);

@@ -1,4 +1,4 @@
-/* The control socket itself: where it is, whose, and for how long. */
+/* The control socket itself: where it is, for how long, and who may come. */
 #include "gateway/arbiter/inside.h"
 
 #include <errno.h>
@@ -7,13 +7,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "gateway/arbiter/upgrade.h"
+#include "gateway/common/clock.h"
 #include "gateway/logger/log.h"
 
 /* Beside the arbiter before us, whose socket it is, ours is another one. */
 #define SECOND ".2"
+
+enum { PEERS_A_ROUND = 64 };
+
+/* ---- The file ---- */
 
 /* NULL: there shall be none, or, with *reason, there is no memory. */
 static char *
@@ -136,4 +142,92 @@ control_promote(struct control *c)
 	}
 	free(c->path);
 	c->path = path;
+}
+
+/* ---- Who comes ---- */
+
+static bool
+is_allowed(const struct arbiter *a, uid_t uid)
+{
+	const struct server_settings *s = &a->reload.current->config->server;
+
+	if (uid == 0 || uid == geteuid())
+		return true;
+	for (size_t i = 0; i < s->control_users.n; i++) {
+		if (s->control_uids[i] == uid)
+			return true;
+	}
+	return false;
+}
+
+static struct control_peer *
+find_place(struct control *c)
+{
+	for (size_t i = 0; i < CONTROL_PEERS; i++) {
+		if (c->peers[i].fd == -1)
+			return &c->peers[i];
+	}
+	return NULL;
+}
+
+static void
+turn_away(int fd, const char *words)
+{
+	(void)!send(fd, words, strlen(words), MSG_DONTWAIT | MSG_NOSIGNAL);
+	close(fd);
+}
+
+static void
+begin(struct arbiter *a, int fd, const struct ucred *who)
+{
+	struct control_peer *peer = find_place(&a->control);
+	struct epoll_event event = { .events = EPOLLIN, .data.ptr = peer };
+
+	if (peer == NULL) {
+		turn_away(fd, "failed\nthe control socket is busy\n");
+		return;
+	}
+	if (epoll_ctl(a->family.epoll, EPOLL_CTL_ADD, fd, &event) == -1) {
+		close(fd);
+		return;
+	}
+	*peer = (struct control_peer){
+		.fd = fd,
+		.watched = EPOLLIN,
+		.uid = who->uid,
+		.pid = who->pid,
+		.deadline = clock_ms() + CONTROL_PATIENCE_MS,
+	};
+}
+
+static void
+take_peer(struct arbiter *a, int fd)
+{
+	struct ucred who;
+	socklen_t size = sizeof(who);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) == -1) {
+		close(fd);
+	} else if (!is_allowed(a, who.uid)) {
+		log_warning("control: user %u (pid %d) is none of control_users",
+			(unsigned)who.uid, (int)who.pid);
+		turn_away(fd,
+			"failed\nyou are not allowed to: see control_users in "
+			"alicorn.conf(5)\n");
+	} else {
+		begin(a, fd, &who);
+	}
+}
+
+/* Edge-triggered: when descriptors are out the next who comes is another attempt. */
+void
+control_accept(struct arbiter *a)
+{
+	int fd = 0;
+
+	for (int i = 0; i < PEERS_A_ROUND && fd != -1; i++) {
+		fd = accept4(a->control.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		if (fd != -1)
+			take_peer(a, fd);
+	}
 }
