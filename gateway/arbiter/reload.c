@@ -259,6 +259,20 @@ tell_reload(struct reload *r)
 	run_hook(r, SERVER_on_reload, r->coming);
 }
 
+/* What is wrong with the configuration, of all that is. */
+static void
+note_first(struct reload *r, struct slice errors)
+{
+	const char *end =
+		errors.len > 0 ? memchr(errors.ptr, '\n', errors.len) : NULL;
+
+	if (end != NULL)
+		errors.len = (size_t)(end - errors.ptr);
+	if (errors.len > 0)
+		snprintf(r->last_failure, sizeof(r->last_failure), "%" SLICE_FMT,
+			SLICE_ARG(errors));
+}
+
 static void
 begin(struct reload *r)
 {
@@ -280,6 +294,8 @@ begin(struct reload *r)
 		log_failure(r, reason);
 	else
 		tell_reload(r);
+	if (config == NULL)
+		note_first(r, buffer_slice(&errors));
 	buffer_release(&errors);
 }
 
@@ -303,6 +319,7 @@ commit(struct reload *r)
 	notify_reloaded(generation_present(new));
 	r->has_committed = true;
 	r->done++;
+	r->last_failure[0] = '\0';
 	end(r, "generation %u serves with %u processes", new->number,
 		generation_present(new));
 	generation_retire(old);

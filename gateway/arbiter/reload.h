@@ -32,7 +32,7 @@ struct reload {
 	struct buffer said;
 
 	unsigned done, failed; /* how many of them */
-	char last_failure[512];
+	char last_failure[512]; /* "": the last one was done */
 };
 
 void reload_init(struct reload *r, struct family *f, const struct arbiter_job *job);

@@ -76,7 +76,7 @@ struct board {
 	_Atomic int state; /* enum board_state */
 	_Atomic uint32_t generation;
 	_Atomic uint64_t reloads, failed_reloads;
-	char failure[BOARD_FAILURE]; /* why the last one failed; "": none did */
+	char failure[BOARD_FAILURE]; /* why the last one failed; "": it did not */
 
 	_Atomic uint32_t n_apps; /* rows that were ever used */
 	struct board_app apps[BOARD_APPS];

@@ -241,6 +241,7 @@ put_worker(struct buffer *out, const struct status_worker *w)
 	put_number(out, "resident_bytes", w->resident);
 	put_number(out, "proportional_bytes", w->proportional);
 	put_text(out, "request", w->request);
+	put_text(out, "request_id", w->request_id);
 	end(out, '}');
 }
 

@@ -145,6 +145,8 @@ read_worker(const struct slot *slot, size_t app, uint64_t now)
 
 	memcpy(w.request, slot->request, sizeof(w.request));
 	w.request[sizeof(w.request) - 1] = '\0';
+	memcpy(w.request_id, slot->request_id, sizeof(w.request_id));
+	w.request_id[sizeof(w.request_id) - 1] = '\0';
 	return w;
 }
 

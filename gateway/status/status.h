@@ -40,6 +40,7 @@ struct status_worker {
 	uint32_t connections, idle, in_flight;
 	uint64_t resident, proportional; /* bytes; 0: not known */
 	char request[SLOT_REQUEST]; /* the one it has, or had last */
+	char request_id[REQUEST_ID_MAX + 1];
 };
 
 struct status_processes {

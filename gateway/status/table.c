@@ -125,10 +125,8 @@ put_server(struct buffer *out, const struct status *s, const struct status_style
 		(int)s->pid, status_state_names[s->state],
 		well && !s->is_ready ? ", not ready" : "", s->generation,
 		write_age(age, s->at_ms / 1000 - s->started));
-	if (s->failed_reloads > 0)
-		put_line(out, style, RED,
-			"%" PRIu64 " of %" PRIu64 " reloads failed, the last one: %s",
-			s->failed_reloads, s->reloads + s->failed_reloads, s->failure);
+	if (s->failure[0] != '\0')
+		put_line(out, style, RED, "the last reload failed: %s", s->failure);
 }
 
 static void

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "gateway/common/clock.h"
+#include "gateway/worker/reports.h"
 #include "gateway/worker/request_id.h"
 #include "gateway/worker/self.h"
 
@@ -69,6 +70,7 @@ meter_ended(struct al_request *req)
 	tally_count(&t->bytes_in, req->head_len + req->body.length);
 	if (req->begun)
 		tally_count(&t->bytes_out, req->conn->output.sent - req->sent_before);
+	reports_count(status, us);
 	if (us == 0)
 		return;
 	histogram_add(&t->application, us);

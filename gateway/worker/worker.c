@@ -31,6 +31,7 @@
 #include "gateway/worker/recycle.h"
 #include "gateway/worker/request_id.h"
 #include "gateway/worker/relief.h"
+#include "gateway/worker/reports.h"
 #include "gateway/worker/routing.h"
 #include "gateway/worker/spool.h"
 #include "gateway/worker/stack.h"
@@ -495,8 +496,10 @@ run(void)
 	if (error != NULL)
 		return fail(error);
 	files_tell(&channel);
+	reports_start();
 	if (tell(MESSAGE_READY, SLICE("")))
 		serve();
+	reports_stop();
 	end_threads();
 	app_hook(&self.app, AL_WORKER_EXIT, NULL);
 	app_unload(&self.app);
