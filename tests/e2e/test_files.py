@@ -719,12 +719,13 @@ def test_targets(alicorn, tmp_path, root):
 def routed(server, root, tmp_path, request):
     """A function that starts a server with these routes: the workers of their only
     application send the files too, or, with another application, those of a front."""
-    def start(routes):
+    def start(routes, **top):
         write(root / "a/file")
         names = ["c", "other"][:1 + (request.param == "front")]
         other = [{"path": "/other", "app": name} for name in names[1:]]
         s = server(text=site({name: {"target": f"c:{APPS}/who.so"} for name in names},
-                             other + routes, {"bind": "127.0.0.1:0"}, log=tmp_path / "log"),
+                             other + routes, {"bind": "127.0.0.1:0", **top},
+                             log=tmp_path / "log"),
                    wait=False)
         wait_for(lambda: "listening on" in s.log(), what="listening")
         return s
@@ -780,12 +781,14 @@ def test_several_folders(routed, root, tmp_path):
         {"path": "/c/*", "mount": "/c", "files": root, "cache_control": "max-age=60"},
         {"path": "/d/*", "mount": "/d", "files": two, "index": "none", "listing": True},
         {"path": "/e/*", "app": "c"}]
-    s = routed(routes)
+    page = write(tmp_path / "403.html", b"<h1>Shut</h1>")
+    s = routed(routes, error_pages=[f"403={page}"])
     expected = {
         "/a/": (200, b"root one", "no-cache"), "/b/": (200, b"two index", None),
         "/c/": (200, b"root index", "max-age=60"), "/a/sub/file": (200, b"root file", "no-cache"),
         "/b/sub/file": (200, b"two file", None), "/c/sub/file": (200, b"root file", "max-age=60"),
-        "/a/sub/": (403, None, None), "/b/sub/": (200, None, None), "/c/sub/": (403, None, None),
+        "/a/sub/": (403, b"<h1>Shut</h1>", None), "/b/sub/": (200, None, None),
+        "/c/sub/": (403, b"<h1>Shut</h1>", None), "/c/none": (404, b"404 Not Found\n", None),
         "/d/": (200, None, None), "/d/sub/file": (200, b"two file", None)}
     with s.connect() as c:
         for _ in range(3):
