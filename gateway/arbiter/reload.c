@@ -263,8 +263,7 @@ tell_reload(struct reload *r)
 static void
 note_first(struct reload *r, struct slice errors)
 {
-	const char *end =
-		errors.len > 0 ? memchr(errors.ptr, '\n', errors.len) : NULL;
+	const char *end = errors.len > 0 ? memchr(errors.ptr, '\n', errors.len) : NULL;
 
 	if (end != NULL)
 		errors.len = (size_t)(end - errors.ptr);

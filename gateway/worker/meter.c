@@ -14,13 +14,17 @@ meter_called(struct al_request *req)
 {
 	if (req->called_us == 0)
 		req->called_us = clock_us();
+	req->answered_us = 0;
 }
 
-void
+uint64_t
 meter_answered(struct al_request *req)
 {
+	uint64_t now = clock_us();
+
 	if (req->answered_us == 0)
-		req->answered_us = clock_us();
+		req->answered_us = now;
+	return now;
 }
 
 uint64_t

@@ -8,11 +8,11 @@
 
 #include "gateway/worker/request.h"
 
-/* An application is called with it; the first one counts. */
+/* An application is called with it; the time of all that are is counted. */
 void meter_called(struct al_request *req);
 
-/* That is over: it has answered, or never will. */
-void meter_answered(struct al_request *req);
+/* That is over: it has answered, or never will. Returns clock_us(). */
+uint64_t meter_answered(struct al_request *req);
 
 /* The request has ended, in whatever way; its connection still has it. Also in a signal
  * handler. */

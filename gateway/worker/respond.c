@@ -5,7 +5,6 @@
 
 #include <sys/socket.h>
 
-#include "gateway/common/clock.h"
 #include "gateway/worker/access_log.h"
 #include "gateway/worker/detached.h"
 #include "gateway/worker/ended.h"
@@ -37,12 +36,12 @@ enter_slot(const struct conn *c)
 }
 
 static void
-leave_slot(void)
+leave_slot(struct al_request *req)
 {
 	atomic_store_explicit(&self.slot->busy_since, 0, memory_order_release);
 	atomic_store_explicit(&self.slot->pending, 0, memory_order_relaxed);
 	atomic_store_explicit(&self.slot->client, -1, memory_order_relaxed);
-	self.loop.now = clock_ms(); /* the call may have taken long */
+	self.loop.now = meter_answered(req) / 1000; /* the call may have taken long */
 }
 
 static void
@@ -80,7 +79,7 @@ end_call(const struct conn *c)
 		threads_end_call();
 	} else {
 		relief_end();
-		leave_slot();
+		leave_slot(c->req);
 	}
 }
 

@@ -452,7 +452,8 @@ response_finish(struct al_request *req, enum al_result result, int error_status)
 {
 	struct conn *c = req->conn;
 
-	meter_answered(req);
+	if (req->answered_us == 0) /* an event-driven application, or a thread's */
+		meter_answered(req);
 	if (c->broken)
 		return;
 	if (result == AL_DONE && !req->started) {
