@@ -153,8 +153,8 @@ typedef void al_app_hook(void *app, struct al_request *req);
  * One variable of the environ: REQUEST_METHOD, SCRIPT_NAME, PATH_INFO, QUERY_STRING,
  * CONTENT_TYPE, CONTENT_LENGTH, SERVER_NAME, SERVER_PORT, SERVER_PROTOCOL,
  * SERVER_SOFTWARE, GATEWAY_INTERFACE, REMOTE_ADDR, REMOTE_PORT, REQUEST_SCHEME,
- * REQUEST_URI, RAW_URI, HTTPS, and HTTP_* for the other header fields. Both texts are
- * NUL-terminated and hold no other NUL.
+ * REQUEST_URI, RAW_URI, REQUEST_ID, HTTPS, and HTTP_* for the other header fields. Both
+ * texts are NUL-terminated and hold no other NUL.
  */
 struct al_var {
 	const char *name;
