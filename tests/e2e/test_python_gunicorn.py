@@ -36,7 +36,7 @@ REQUESTS = {
 
 # What is here and not there. HTTPS is set for https, as CGI programs know it.
 ADDED = {"GATEWAY_INTERFACE", "REQUEST_SCHEME", "REQUEST_URI", "alicorn.socket",
-         "wsgi.early_hints", "HTTPS"}
+         "wsgi.early_hints", "HTTPS", "REQUEST_ID", "HTTP_X_REQUEST_ID"}
 # Of these the values are others by nature. Types of objects are told by their names.
 OTHERS = {"REMOTE_PORT", "SERVER_PORT", "SERVER_SOFTWARE", "gunicorn.socket", "wsgi.errors",
           "wsgi.input", "wsgi.early_hints"}

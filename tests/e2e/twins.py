@@ -19,7 +19,8 @@ APPS = TOP / "tests/apps"
 GUNICORN = shutil.which("gunicorn", path="/usr/bin:/bin")
 
 # The server's own fields, and those of the framing, which is checked as it is read.
-OWN = {"date", "server", "connection", "keep-alive", "transfer-encoding", "content-length"}
+OWN = {"date", "server", "connection", "keep-alive", "transfer-encoding", "content-length",
+       "x-request-id"}
 
 
 class Browser:
