@@ -222,8 +222,8 @@ statsd_host = 'localhost:8125'
 statsd_prefix = 'shop'
 logconfig_dict = {'version': 1}
 worker_tmp_dir = '/dev/shm'
-"""}, [], ["worker_class: Careful: a class of one's own", "logconfig_dict, logger_class",
-           "statsd_host, statsd_prefix: metrics", "worker_tmp_dir: has no meaning here"]),
+"""}, ['statsd_prefix = "shop";'], ["worker_class: Careful: a class of one's own", "logconfig_dict, logger_class",
+           "worker_tmp_dir: has no meaning here"]),
     Case("TLS and HTTP/2", ["gunicorn.conf.py", "shop.wsgi:app"], {
         "gunicorn.conf.py": "certfile = 'c.pem'\nkeyfile = 'k.pem'\nca_certs = 'ca.pem'\n"
                             "cert_reqs = 2\nhttp_protocols = 'h2,h1'\n"
@@ -306,8 +306,8 @@ COMMANDS = [
          ['venv = "FOLDER/venv";'], untold=["is taken"], env={"VIRTUAL_ENV": "FOLDER/venv"}),
     Case("typed, what is no option", ["gunicorn", "--wrokers=3", "--no-sendfile", "--statsd-host",
                                       "localhost:8125", "app:app", "more"], {},
-         ["sendfile = false;"], ["--wrokers=3: no option", "statsd_host: metrics",
-                                 "more: more than one application"]),
+         ["sendfile = false;", 'statsd_host = "localhost:8125";'],
+         ["--wrokers=3: no option", "more: more than one application"]),
     Case("systemd, as documented", ["gunicorn.service"], {
         "gunicorn.service": UNIT,
         "gunicorn.socket": "[Socket]\nListenStream=/run/gunicorn.sock\nSocketUser=www-data\n"},

@@ -81,7 +81,8 @@ def ask(address, name):
 
 def test_environ_is_that_of_gunicorn(server, gunicorn):
     s = server(apps={"app": {"target": "python:environ_app", "bind": "127.0.0.1:0",
-                             "workers": 1, "chdir": str(APPS)}},
+                             "workers": 1, "chdir": str(APPS),
+                             "request_id_header": "none"}},
                env={"PYTHONDONTWRITEBYTECODE": "1"})
     for name in REQUESTS:
         theirs, ours = ask(gunicorn, name), ask(s.address, name)

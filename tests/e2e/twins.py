@@ -143,7 +143,7 @@ class Twins:
     def alicorn(self, target, env, threads=1):
         return self.server(env=env, apps={"app": {
             "target": f"python:{target}", "bind": "127.0.0.1:0", "chdir": str(APPS),
-            "keepalive": 60, "threads": threads}})
+            "keepalive": 60, "threads": threads, "request_id_header": "none"}})
 
     def gunicorn(self, target, env, _=1):
         s = Gunicorn(self.folder, target, environment(self.folder, env))
