@@ -399,7 +399,7 @@ vacuum          = true
         "uwsgi.ini": "[uwsgi]\nhttp = :5000\nwsgi-file = app.py\ncallable = app\nprocesses = 4\n"
                      "threads = 2\nstats = 127.0.0.1:9191\ndisable-logging = true\n"},
         ['target = "python:FOLDER/app.py:app";', 'bind = [ ":5000" ];', "threads = 2;"],
-        ["stats: metrics"], ["accesslog"]),
+        ["stats: an application of its own shows them"], ["accesslog"]),
     Case("production", ["uwsgi.ini"], {
         "uwsgi.ini": """[uwsgi]
 strict = true

@@ -207,7 +207,8 @@ PREFORK = ("application is loaded once and the processes forked from it, as with
            "preload_app = false loads it in each")
 NO_ROUTES = ("routes, and files beside the application, have no counterpart here yet: let the "
              "proxy in front do it, or the application")
-NO_METRICS = "metrics are not built in; the access log has %(D)s and %(s)s"
+NO_METRICS = ("an application of its own shows them here, target = \"status:\": metrics of Prometheus, "
+              "JSON, a page; statsd_host is for statsd")
 NO_TLS = "TLS is not built in; put a TLS proxy in front"
 NO_TASKS = ("there are no tasks beside the application; a timer or a service of systemd, or a "
             "queue of its own, does that")
