@@ -223,8 +223,9 @@ test-files: all $(BUILD)/unit $(TEST_FILES) $(EXAMPLES) $(EXAMPLE_APPS)
 # What threads share: with SANITIZE=thread.
 check-threads:
 	$(DEPS) build tests
-	$(AGAIN) $(BUILD)/alicorn $(BUILD)/c.so $(TEST_FILES)
-	@ALICORN=$(BUILD)/alicorn SANITIZE=$(SANITIZE) tests/run e2e -- tests/e2e/test_handoff.py
+	$(AGAIN) $(addprefix $(BUILD)/,alicorn c.so cgi.so files.so) $(TEST_FILES)
+	@ALICORN=$(BUILD)/alicorn SANITIZE=$(SANITIZE) tests/run e2e -- \
+		tests/e2e/test_handoff.py tests/e2e/test_routes.py
 
 fuzz:
 	$(DEPS) build clang
