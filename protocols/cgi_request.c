@@ -44,7 +44,7 @@ take_known(struct cgi_request *r, enum cgi_told var, struct slice value)
 {
 	if (value.len > 0 && memchr(value.ptr, '\0', value.len) != NULL)
 		return refuse(r, 400, "NUL in a variable");
-	if (!known[var].is_path && (http1_classes(value) & HTTP1_NOT_VALUE) != 0)
+	if (!known[var].is_path && !http1_is_value(value))
 		return refuse(r, 400, "control byte in a variable");
 	r->vars[var] = value;
 	return 0;
@@ -81,7 +81,7 @@ add_field(struct cgi_request *r, struct http1_head *head,
 		return refuse(r, 431, "too many fields");
 	if (name.len + value.len + sizeof(": ") - 1 > limits->field_size)
 		return refuse(r, 431, "field too long");
-	if ((http1_classes(value) & HTTP1_NOT_VALUE) != 0)
+	if (!http1_is_value(value))
 		return refuse(r, 400, "control byte in a field");
 	head->fields[head->n_fields++] =
 		(struct http1_field){ .name = name, .value = slice_trim(value) };

@@ -131,6 +131,17 @@ put_number(struct pen *pen, uint64_t number)
 	put(pen, http1_digits(text + sizeof(text), number, 10));
 }
 
+/* The line that is ready says the same: most applications say the registered reason. */
+static bool
+is_line_of(const struct status *known, struct slice reason)
+{
+	const size_t before = sizeof("HTTP/1.1 200 ") - 1, behind = sizeof("\r\n") - 1;
+
+	return reason.len == 0 ||
+		(known->line.len == before + reason.len + behind &&
+			memcmp(known->line.ptr + before, reason.ptr, reason.len) == 0);
+}
+
 /* Of CGI, which has a field in its place, all but what stands before the number. */
 static void
 put_status_line(struct pen *pen, unsigned status, struct slice reason, bool cgi)
@@ -138,7 +149,7 @@ put_status_line(struct pen *pen, unsigned status, struct slice reason, bool cgi)
 	const struct slice version = cgi ? SLICE("Status: ") : SLICE("HTTP/1.1 ");
 	const struct status *known = find_status(status);
 
-	if (reason.len == 0 && known->line.len > 0 && !cgi) {
+	if (known->line.len > 0 && !cgi && is_line_of(known, reason)) {
 		put(pen, known->line);
 		return;
 	}

@@ -49,16 +49,46 @@ const uint8_t http1_class[256] = {
 bool
 http1_number(struct slice digits, uint64_t *number)
 {
-	uint64_t n = 0;
+	int64_t n = 0;
 
 	for (size_t i = 0; i < digits.len; i++) {
 		unsigned digit = (unsigned)(unsigned char)digits.ptr[i] - '0';
-		if (digit > 9 || n > ((uint64_t)INT64_MAX - digit) / 10)
+		if (digit > 9 || __builtin_mul_overflow(n, 10, &n) ||
+			__builtin_add_overflow(n, digit, &n))
 			return false;
-		n = n * 10 + digit;
 	}
-	*number = n;
+	*number = (uint64_t)n;
 	return digits.len > 0;
+}
+
+enum { WORD = sizeof(uint64_t) };
+
+/* Eight bytes that may all stand in a value. A byte below 0x20 gets its highest bit by
+ * the subtraction, as 0x7f does by the other one; that it is no tab is then looked at.
+ */
+static bool
+is_value_word(const char *bytes)
+{
+	const uint64_t each = UINT64_MAX / UINT8_MAX;
+	uint64_t word;
+
+	memcpy(&word, bytes, WORD);
+	uint64_t del = word ^ each * 0x7f;
+	uint64_t found = ((word - each * 0x20) & ~word) | ((del - each) & ~del);
+	return (found & each * 0x80) == 0 ||
+		(http1_classes(slice_of(bytes, WORD)) & HTTP1_NOT_VALUE) == 0;
+}
+
+/* The last word may begin within the one before. */
+bool
+http1_is_value(struct slice s)
+{
+	if (s.len < WORD)
+		return (http1_classes(s) & HTTP1_NOT_VALUE) == 0;
+	for (; s.len > WORD; slice_advance(&s, s.len < 2 * WORD ? s.len - WORD : WORD))
+		if (!is_value_word(s.ptr))
+			return false;
+	return is_value_word(s.ptr);
 }
 
 bool
@@ -141,7 +171,7 @@ check_field_line(struct http1_decoder *d, struct slice line)
 	if (n == 0 || n == line.len || line.ptr[n] != ':')
 		return http1_refuse(d, 400, "no field name");
 	slice_advance(&line, n + 1);
-	if ((http1_classes(line) & HTTP1_NOT_VALUE) != 0)
+	if (!http1_is_value(line))
 		return http1_refuse(d, 400, "control byte in a field");
 	return 0;
 }

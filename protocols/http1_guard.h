@@ -32,6 +32,10 @@ http1_classes(struct slice s)
 	return classes;
 }
 
+/* A field value may have all of these bytes (RFC 9110 section 5.5): none of them is of
+ * HTTP1_NOT_VALUE. Long values are looked at by the word. */
+bool http1_is_value(struct slice s);
+
 /* The length of the token that a slice begins with. */
 static inline size_t
 http1_token(struct slice s)

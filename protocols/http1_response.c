@@ -27,7 +27,7 @@ http1_response_status(struct http1_response *r, struct slice status)
 		code < 200 || code > 599 || (status.len > 3 && status.ptr[3] != ' '))
 		return refuse(r, "the status is not one from 200 to 599");
 	slice_advance(&status, 3);
-	if ((http1_classes(status) & HTTP1_NOT_VALUE) != 0)
+	if (!http1_is_value(status))
 		return refuse(r, "control byte in the status");
 	r->status = (unsigned)code;
 	r->reason = slice_trim(status);
@@ -106,12 +106,13 @@ add_line(struct http1_response *r, struct slice name, struct slice value)
 int
 http1_response_field(struct http1_response *r, struct slice name, struct slice value)
 {
-	value = slice_trim(value);
-	if (name.len == 0 || http1_token(name) != name.len)
-		return refuse(r, "the name of a field is not a token");
-	if ((http1_classes(value) & HTTP1_NOT_VALUE) != 0)
-		return refuse(r, "control byte in the value of a field");
 	const struct own_field *own = find_own(name);
+
+	value = slice_trim(value);
+	if (own == NULL && (name.len == 0 || http1_token(name) != name.len))
+		return refuse(r, "the name of a field is not a token");
+	if (!http1_is_value(value))
+		return refuse(r, "control byte in the value of a field");
 	if (own != NULL)
 		return own->take(r, value);
 	r->has_date |= slice_caseeq(name, SLICE("Date"));

@@ -2,6 +2,7 @@
 
 #include <endian.h>
 #include <pthread.h>
+#include <stdint.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/random.h>
@@ -111,26 +112,34 @@ is_good(struct slice id)
 	return id.len > 0 && id.len <= REQUEST_ID_MAX;
 }
 
-/* The place of the field from the one given on; n_fields: there is none. */
+/* The place of the field; n_fields: there is none. */
 static size_t
-find_field(const struct http1_head *head, size_t from)
-{
-	while (from < head->n_fields && !slice_caseeq(head->fields[from].name, name))
-		from++;
-	return from;
-}
-
-/* Of a head that could not be read nothing is known. */
-static struct slice
-told_id(const struct al_request *req)
+find_field(const struct http1_head *head)
 {
 	size_t at = 0;
 
-	if (!req->conn->trusted || req->head_len == 0)
-		return (struct slice){ 0 };
-	at = find_field(&req->head, 0);
-	return at < req->head.n_fields ? req->head.fields[at].value
-				       : (struct slice){ 0 };
+	while (at < head->n_fields && !slice_caseeq(head->fields[at].name, name))
+		at++;
+	return at;
+}
+
+/* The id that the field has at this place, or none, or one of our own. */
+static struct slice
+take_id(struct al_request *req, size_t at)
+{
+	const struct http1_head *head = &req->head;
+	struct slice told = { 0 };
+
+	if (req->conn->trusted && at < head->n_fields)
+		told = head->fields[at].value;
+	if (is_good(told)) {
+		memcpy(req->id, told.ptr, told.len);
+		req->id[told.len] = '\0';
+		req->id_len = (unsigned char)told.len;
+	} else {
+		req->id_len = (unsigned char)make_id(req->id);
+	}
+	return slice_of(req->id, req->id_len);
 }
 
 /* ---- To be asked ---- */
@@ -150,20 +159,13 @@ request_id_name(void)
 	return name;
 }
 
+/* Of a head that could not be read nothing is known. */
 struct slice
 request_id(struct al_request *req)
 {
-	if (req->id_len == 0 && name.len > 0) {
-		struct slice told = told_id(req);
-		if (is_good(told)) {
-			memcpy(req->id, told.ptr, told.len);
-			req->id[told.len] = '\0';
-			req->id_len = (unsigned char)told.len;
-		} else {
-			req->id_len = (unsigned char)make_id(req->id);
-		}
-	}
-	return slice_of(req->id, req->id_len);
+	if (req->id_len > 0 || name.len == 0)
+		return slice_of(req->id, req->id_len);
+	return take_id(req, req->head_len > 0 ? find_field(&req->head) : SIZE_MAX);
 }
 
 /* There is room for one field more than a client may send. */
@@ -171,11 +173,11 @@ void
 request_id_give(struct al_request *req)
 {
 	struct http1_head *head = &req->head;
-	struct slice id = request_id(req);
 
-	if (id.len == 0)
+	if (name.len == 0)
 		return;
-	size_t at = find_field(head, 0), kept = at + 1;
+	size_t at = find_field(head), kept = at + 1;
+	struct slice id = req->id_len > 0 ? request_id(req) : take_id(req, at);
 	if (at == head->n_fields)
 		head->fields[head->n_fields++].name = name;
 	head->fields[at].value = id;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "protocols/http1.h"
+#include "protocols/http1_guard.h"
 #include "tests/unit/vectors.h"
 
 Suite *http1_suite(void);
@@ -387,6 +388,49 @@ START_TEST(bytes_are_allowed_where_they_are)
 }
 END_TEST
 
+/* Every byte, at every place of values that take one word and more to look at. */
+START_TEST(values_are_looked_at_whole)
+{
+	char text[40];
+
+	for (size_t len = 1; len < sizeof(text); len++)
+		for (size_t at = 0; at < len; at++)
+			for (int c = 0; c < 256; c++) {
+				bool good = c == '\t' || (c >= ' ' && c != 0x7f);
+				memset(text, at % 2 == 0 ? '\t' : 0x80, sizeof(text));
+				text[at] = (char)c;
+				ck_assert(http1_is_value(slice_of(text, len)) == good);
+			}
+}
+END_TEST
+
+START_TEST(numbers_end_at_the_largest)
+{
+	static const struct {
+		const char *text;
+		uint64_t number; /* 0: refused */
+	} rows[] = {
+		{ "1", 1 },
+		{ "00042", 42 },
+		{ "9223372036854775807", INT64_MAX },
+		{ "9223372036854775808", 0 },
+		{ "9223372036854775810", 0 },
+		{ "18446744073709551617", 0 },
+		{ "92233720368547758071", 0 },
+		{ "", 0 },
+		{ "1a", 0 },
+		{ "-1", 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		uint64_t number = 0;
+		bool good = http1_number(slice_str(rows[i].text), &number);
+		ck_assert(good == (rows[i].number != 0));
+		ck_assert_uint_eq(number, rows[i].number);
+	}
+}
+END_TEST
+
 /* What the worker keeps are places in its own buffer, so that they can be ended there.
  */
 START_TEST(all_slices_lie_in_the_input)
@@ -419,6 +463,8 @@ http1_suite(void)
 	tcase_add_test(tests, a_dripped_head_is_scanned_once);
 	tcase_add_test(tests, one_decoder_reads_many_requests);
 	tcase_add_test(tests, bytes_are_allowed_where_they_are);
+	tcase_add_test(tests, values_are_looked_at_whole);
+	tcase_add_test(tests, numbers_end_at_the_largest);
 	tcase_add_test(tests, all_slices_lie_in_the_input);
 	suite_add_tcase(suite, tests);
 	return suite;
