@@ -4,62 +4,21 @@
 #include <string.h>
 
 #include "gateway/status/render.h"
+#include "protocols/json.h"
+
+enum { LONGEST_ESCAPE = 6 }; /* \u001b */
 
 /* ---- Texts ---- */
-
-/* The length of the UTF-8 character at the beginning (RFC 3629 section 4); 0: it is
- * none. */
-static size_t
-character_length(const unsigned char *c)
-{
-	static const struct {
-		unsigned char first, last, second_from, second_to;
-		size_t length;
-	} forms[] = {
-		{ 0x20, 0x7f, 0, 0, 1 },
-		{ 0xc2, 0xdf, 0x80, 0xbf, 2 },
-		{ 0xe0, 0xe0, 0xa0, 0xbf, 3 },
-		{ 0xe1, 0xec, 0x80, 0xbf, 3 },
-		{ 0xed, 0xed, 0x80, 0x9f, 3 },
-		{ 0xee, 0xef, 0x80, 0xbf, 3 },
-		{ 0xf0, 0xf0, 0x90, 0xbf, 4 },
-		{ 0xf1, 0xf3, 0x80, 0xbf, 4 },
-		{ 0xf4, 0xf4, 0x80, 0x8f, 4 },
-	};
-
-	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
-		if (c[0] < forms[i].first || c[0] > forms[i].last)
-			continue;
-		if (forms[i].length > 1 &&
-			(c[1] < forms[i].second_from || c[1] > forms[i].second_to))
-			return 0;
-		for (size_t k = 2; k < forms[i].length; k++)
-			if ((c[k] & 0xc0) != 0x80)
-				return 0;
-		return forms[i].length;
-	}
-	return 0;
-}
 
 void
 json_string(struct buffer *out, const char *text)
 {
-	const unsigned char *at = (const unsigned char *)text;
+	struct slice s = slice_str(text);
+	size_t most = s.len * LONGEST_ESCAPE + 1; /* with the first quote */
+	char *at = buffer_reserve(out, most + 2);
 
-	buffer_add_char(out, '"');
-	while (*at != '\0') {
-		size_t n = character_length(at);
-		if (*at == '"' || *at == '\\')
-			buffer_add_char(out, '\\');
-		if (n > 0)
-			buffer_add(out, at, n);
-		else if (*at < 0x20)
-			buffer_addf(out, "\\u%04x", *at);
-		else
-			buffer_add_str(out, "\xef\xbf\xbd");
-		at += n > 0 ? n : 1;
-	}
-	buffer_add_char(out, '"');
+	if (at != NULL)
+		out->len += (size_t)(json_text(at, at + most, s) - at);
 }
 
 /* A member, with the comma behind the one before it. */

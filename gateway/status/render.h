@@ -31,8 +31,7 @@ void status_table(struct buffer *out, const struct status *now,
 void status_slow_table(struct buffer *out, const struct status *now, const char *app,
 	const struct status_style *style);
 
-/* A string of JSON with its quotes. Bytes that are no UTF-8, as a request may have
- * them, become U+FFFD. */
+/* A string of JSON with its quotes: see protocols/json.h. */
 void json_string(struct buffer *out, const char *text);
 
 #endif
