@@ -136,11 +136,17 @@ choose(const struct ask *ask, struct entry *entry, bool *varies)
 struct reply {
 	const struct ask *ask;
 	const char *type;
-	const struct file *file; /* the form that is sent */
+	struct file *file; /* the form that is sent */
 	struct http_conditions conditions;
 	struct http_validators validators;
 	struct fields fields;
 };
+
+static int
+send_last(struct al_request *req, const char *bytes, size_t n)
+{
+	return al_write_last(req, bytes, n) == 0 ? AL_DONE : AL_ERROR;
+}
 
 static int
 send_bytes(const struct reply *r, const struct http_range *range)
@@ -154,9 +160,12 @@ send_bytes(const struct reply *r, const struct http_range *range)
 		return al_sendfile(req, r->file->fd, offset, (off_t)length) == 0
 			? AL_DONE
 			: AL_ERROR;
+	const char *content = file_content(r->file);
+	if (content != NULL)
+		return send_last(req, content + offset, length);
 	ssize_t n = pread(r->file->fd, bytes, length, offset);
 	/* Fewer bytes than were declared: the gateway ends the connection. */
-	return n >= 0 && al_write_last(req, bytes, (size_t)n) == 0 ? AL_DONE : AL_ERROR;
+	return n >= 0 ? send_last(req, bytes, (size_t)n) : AL_ERROR;
 }
 
 /* Declares a length and sends so much, unless only the head is wanted. */

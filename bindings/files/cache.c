@@ -11,7 +11,12 @@
 
 #include "bindings/files/site.h"
 
-enum { KEPT_MS = 1000, SWEEP_MS = 5000 };
+enum {
+	KEPT_MS = 1000,
+	SWEEP_MS = 5000,
+	CONTENT_MAX = 4096,
+	REST_SECONDS = 2,
+};
 
 static const char *const suffixes[FORMS] = {
 	[FORM_PLAIN] = "",
@@ -29,6 +34,7 @@ describe(struct file *f, const struct stat *st)
 	f->size = st->st_size;
 	snprintf(f->length, sizeof(f->length), "%lld", (long long)st->st_size);
 	f->mtime = st->st_mtim;
+	f->changed = st->st_ctim;
 	f->modified = st->st_mtime < now ? st->st_mtime : now;
 	http_date_write(f->last_modified, f->modified);
 	snprintf(f->etag, sizeof(f->etag), "\"%llx-%llx-%llx\"",
@@ -38,13 +44,24 @@ describe(struct file *f, const struct stat *st)
 		(unsigned long long)st->st_ino);
 }
 
+static void
+file_close(struct file *f)
+{
+	if (f->fd != -1)
+		close(f->fd);
+	free(f->content);
+	*f = (struct file){ .fd = -1 };
+}
+
 /* What is opened never waits: a FIFO would, for somebody who writes to it. */
 static int
 file_open(struct file *f, const struct root *root, const char *path)
 {
 	struct stat st = { 0 };
 
-	f->fd = root_open_file(root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+	*f = (struct file){
+		.fd = root_open_file(root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY),
+	};
 	if (f->fd == -1) {
 		errno = errno == ENXIO ? ENOENT : errno;
 		return -1;
@@ -53,8 +70,7 @@ file_open(struct file *f, const struct root *root, const char *path)
 		describe(f, &st);
 		return 0;
 	}
-	close(f->fd);
-	f->fd = -1;
+	file_close(f);
 	errno = S_ISDIR(st.st_mode) ? EISDIR : ENOENT;
 	return -1;
 }
@@ -66,10 +82,30 @@ file_refresh(struct file *f)
 
 	if (fstat(f->fd, &st) != 0 || st.st_nlink == 0)
 		return false;
-	if (st.st_size != f->size || st.st_mtim.tv_sec != f->mtime.tv_sec ||
-		st.st_mtim.tv_nsec != f->mtime.tv_nsec)
-		describe(f, &st);
+	if (st.st_size == f->size && st.st_ctim.tv_sec == f->changed.tv_sec &&
+		st.st_ctim.tv_nsec == f->changed.tv_nsec)
+		return true;
+	free(f->content);
+	f->content = NULL;
+	describe(f, &st);
 	return true;
+}
+
+/* Where one was written just now, another change may bear the same time. */
+const char *
+file_content(struct file *f)
+{
+	size_t size = (size_t)f->size;
+
+	if (f->content != NULL || f->size == 0 || f->size > CONTENT_MAX ||
+		time(NULL) - f->changed.tv_sec < REST_SECONDS)
+		return f->content;
+	f->content = malloc(size);
+	if (f->content != NULL && pread(f->fd, f->content, size, 0) != (ssize_t)size) {
+		free(f->content);
+		f->content = NULL;
+	}
+	return f->content;
 }
 
 /* ---- Entries ---- */
@@ -80,8 +116,7 @@ entry_release(struct entry *e)
 	if (e->path == NULL)
 		return;
 	for (size_t i = 0; i < FORMS; i++)
-		if (e->forms[i].fd != -1)
-			close(e->forms[i].fd);
+		file_close(&e->forms[i]);
 	free(e->path);
 	*e = (struct entry){ 0 };
 }
@@ -108,7 +143,7 @@ entry_open(struct entry *e, const struct site *site, const char *path, uint64_t 
 		return -1;
 	*e = (struct entry){ .path = strdup(path), .looked_ms = now_ms };
 	if (e->path == NULL) {
-		close(plain.fd);
+		file_close(&plain);
 		errno = ENOMEM;
 		return -1;
 	}

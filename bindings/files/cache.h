@@ -31,9 +31,11 @@ struct file {
 	off_t size;
 	char length[FILE_LENGTH]; /* the size as text */
 	struct timespec mtime;
+	struct timespec changed; /* ctime, which nobody can set */
 	time_t modified; /* mtime, unless that lies in the future */
 	char etag[ETAG];
 	char last_modified[HTTP_DATE];
+	char *content; /* NULL: it is read when it is sent */
 };
 
 struct entry {
@@ -59,6 +61,9 @@ struct entry *cache_get(struct site *site, const char *path, uint64_t now_ms);
 /* Looks whether an open one was written to. False: it was removed, or another one was
  * put in its place. The plain form has been looked at by cache_get(). */
 bool file_refresh(struct file *f);
+
+/* All bytes of a small file that has been at rest, or NULL. */
+const char *file_content(struct file *f);
 
 /* Closes all that is open. */
 void cache_release(struct cache *c);

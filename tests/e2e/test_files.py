@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import time
 from email.utils import formatdate, parsedate_to_datetime
 from pathlib import Path
 from signal import SIGHUP, SIGKILL
@@ -644,6 +645,19 @@ def test_changes_are_seen_at_once(files, root):
         assert c.get("/file", fields=zipped).body == b"zipped anew"
         (root / "file.gz").unlink()
         assert c.get("/file", fields=zipped).body == b"back"
+
+
+def test_changes_of_a_file_at_rest(files, root):
+    """A small one is kept in memory then; what is set back afterwards is its time."""
+    s = files()
+    write(root / "file", b"first")
+    time.sleep(2.5)
+    with s.connect() as c:
+        for content in (b"first", b"other", b"third"):
+            write(root / "file", content)
+            for _ in range(3):
+                assert c.get("/file").body == content
+                assert c.get("/file", fields=[("Range", "bytes=1-2")]).body == content[1:3]
 
 
 def test_a_root_that_moves(files, root, tmp_path):
