@@ -33,7 +33,11 @@ def folder():
         yield Path(name)
 
 
-@pytest.mark.skipif(SANITIZED, reason="documents are about the program as it is installed")
+as_installed = pytest.mark.skipif(
+    SANITIZED, reason="documents are about the program as it is installed")
+
+
+@as_installed
 @pytest.mark.parametrize("document", [d for d in DOCUMENTS if commands(d)], ids=name)
 def test_its_commands_work(document, folder):
     reader = Reader(folder)
@@ -82,6 +86,7 @@ def manual_commands():
     return found
 
 
+@as_installed
 @pytest.mark.parametrize("words", manual_commands())
 def test_commands_of_manuals_are_understood(words, folder):
     """With all that they name in place."""
