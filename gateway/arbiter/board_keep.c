@@ -75,6 +75,24 @@ board_keep_return(struct family *f, const struct child *child)
 	board_write_end(f->board.own);
 }
 
+void
+board_keep_answered(const struct child *child, unsigned status, uint64_t now)
+{
+	struct slot *slot = child->slot;
+	struct slow_request slow = {
+		.us = (now - slot->busy_since) * 1000,
+		.at = time(NULL),
+		.pid = child->pid,
+		.status = status,
+	};
+
+	snprintf(slow.line, sizeof(slow.line), "%.*s", SLOW_LINE - 1, slot->request);
+	snprintf(slow.id, sizeof(slow.id), "%.*s", SLOW_ID - 1, slot->request_id);
+	tally_count(&slot->tally.responses[TALLY_5XX], 1);
+	histogram_add(&slot->tally.application, slow.us);
+	slow_note(&slot->slow, &slow);
+}
+
 /* ---- Deaths ---- */
 
 /* What child_kill() and the like were told, and what it is called here; RESTARTS:

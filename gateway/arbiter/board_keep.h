@@ -27,6 +27,10 @@ void board_keep_slot(struct family *f, const struct child *child);
  * free. */
 void board_keep_return(struct family *f, const struct child *child);
 
+/* The arbiter has answered the request that it is in, in its place: it is counted as if
+ * the worker had, which never will. */
+void board_keep_answered(const struct child *child, unsigned status, uint64_t now);
+
 /* It has died, as wait4() says; unborn ones have no status. */
 void board_keep_death(struct family *f, const struct child *child, int status);
 void board_keep_unborn(struct family *f, const struct child *child);

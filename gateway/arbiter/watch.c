@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "gateway/arbiter/board_keep.h"
 #include "gateway/arbiter/pool.h"
 #include "gateway/logger/log.h"
 
@@ -86,7 +87,7 @@ borrow_client(const struct child *child)
 
 /* Second step, the same request: the worker cannot answer, and is not asked again. */
 static void
-end_request(struct child *child, struct slice answer)
+end_request(struct child *child, struct slice answer, uint64_t now)
 {
 	int fd = borrow_client(child);
 
@@ -94,6 +95,7 @@ end_request(struct child *child, struct slice answer)
 		if (send(fd, answer.ptr, answer.len, MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
 			shutdown(fd, SHUT_WR);
 		close(fd);
+		board_keep_answered(child, 504, now);
 	}
 	child_kill(child, child->killed_for);
 }
@@ -154,7 +156,7 @@ watch_child(struct child *child, struct slice answer, uint64_t now)
 		if (since != child->overdue)
 			forgive(child);
 		else if (now >= child->kill_at)
-			end_request(child, answer);
+			end_request(child, answer, now);
 	} else if (since != 0 && child->overdue == 0 && now >= since + limit) {
 		abort_request(child, since, now);
 	}

@@ -71,7 +71,10 @@ put_number(struct buffer *out, uint64_t number)
 static void
 put_milliseconds(struct buffer *out, uint64_t us)
 {
-	buffer_addf(out, "<td class=\"n\">%.2f ms</td>", (double)us / 1e3);
+	if (us == 0)
+		buffer_add_str(out, "<td class=\"n\">–</td>");
+	else
+		buffer_addf(out, "<td class=\"n\">%.2f ms</td>", (double)us / 1e3);
 }
 
 static void

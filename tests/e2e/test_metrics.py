@@ -127,7 +127,7 @@ def test_counters_survive_crashes_recycling_and_reloads(watched):
 
 def test_why_processes_ended(watched):
     s = watched({"timeout": 1, "workers": 1})
-    for path, reason in ("/_exit", "exit"), ("/kill", "killed"), ("/sleep?ms=60000", "timeout"):
+    for path, reason in ("/_exit", "exit"), ("/kill", "killed"), ("/stuck", "timeout"):
         try:
             s.get(path, name="probe")
         except Cut:
@@ -136,6 +136,9 @@ def test_why_processes_ended(watched):
         wait_for(lambda: app(s)["workers"]["idle"] == 1)
     assert app(s)["restarts"] == {"crash": 0, "exit": 1, "timeout": 1, "memory": 0,
                                   "recycled": 0, "killed": 1, "boot": 0}
+    # The last one was answered by the arbiter, and nobody could answer the second.
+    assert app(s)["responses"]["5xx"] == 2
+    assert ("GET /stuck", 504) in [(r["request"], r["status"]) for r in app(s)["slow"]]
 
 
 def test_a_reload_that_fails_is_told_until_one_is_done(watched):
