@@ -73,6 +73,23 @@ check_workers(struct load *l, const struct app_settings *app)
 			app->workers_max, app->workers);
 }
 
+/* ---- Protocols ---- */
+
+static void
+check_protocol(struct load *l, const struct app_settings *app)
+{
+	const struct origin *origin = &app->origins[APP_proxy_protocol];
+
+	if (strcmp(app->protocol, "fastcgi") == 0 &&
+		strcmp(app->proxy_protocol, "off") != 0)
+		load_fault(l, origin,
+			"%s: \"%s\" has no effect with protocol = \"fastcgi\", by "
+			"which "
+			"a web server says itself whom it speaks for",
+			load_label(l, &app_table[APP_proxy_protocol], origin),
+			app->proxy_protocol);
+}
+
 /* ---- Kinds of workers ---- */
 
 /* NULL, or what is wrong; the path of a shared object is made absolute. */
@@ -154,6 +171,7 @@ check_pool(struct load *l, struct app_settings *app)
 	check_addresses(l, app);
 	check_identity(l, app);
 	check_workers(l, app);
+	check_protocol(l, app);
 }
 
 void

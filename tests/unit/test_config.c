@@ -319,6 +319,9 @@ static const struct {
 		"65535\n" },
 	{ "target = \"a:b\";\nworkers = 2;\nworkers_min = 3;\n",
 		"conf.d/x.conf:3: workers_min: 3 is more than workers, 2\n" },
+	{ "target = \"a:b\";\nprotocol = \"fastcgi\";\nproxy_protocol = \"v2\";\n",
+		"conf.d/x.conf:3: proxy_protocol: \"v2\" has no effect with protocol = "
+		"\"fastcgi\", by which a web server says itself whom it speaks for\n" },
 	{ "workers_max = 3;\ntarget = \"a:b\";\nworkers = 4;\n",
 		"conf.d/x.conf:1: workers_max: 3 is less than workers, 4\n" },
 	{ "\nwrkers = 4;\npreload = true;\n",
