@@ -116,6 +116,20 @@ syslog_facility(const char *name)
 	return -1;
 }
 
+static size_t
+join(char *out, size_t room, const struct slice *parts, size_t n_parts)
+{
+	size_t len = 0;
+
+	for (size_t i = 0; i < n_parts; i++) {
+		size_t n = parts[i].len < room - len ? parts[i].len : room - len;
+		if (n > 0)
+			memcpy(out + len, parts[i].ptr, n);
+		len += n;
+	}
+	return len;
+}
+
 size_t
 syslog_write_head(char *out, size_t room, const struct syslog_head *head)
 {
@@ -134,13 +148,30 @@ syslog_write_head(char *out, size_t room, const struct syslog_head *head)
 		http1_digits(pid + sizeof(pid), (uint64_t)head->pid, 10),
 		SLICE("]: "),
 	};
-	size_t len = 0;
 
-	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-		size_t n = parts[i].len < room - len ? parts[i].len : room - len;
-		if (n > 0)
-			memcpy(out + len, parts[i].ptr, n);
-		len += n;
-	}
-	return len;
+	return join(out, room, parts, sizeof(parts) / sizeof(parts[0]));
+}
+
+size_t
+syslog_write_head_5424(char *out, size_t room, const struct syslog_head *head)
+{
+	char priority[HTTP1_DIGITS], pid[HTTP1_DIGITS];
+	unsigned code = (unsigned)head->facility * 8 + head->severity;
+	struct slice parts[] = {
+		SLICE("<"),
+		http1_digits(priority + sizeof(priority), code, 10),
+		SLICE(">1 "),
+		head->when,
+		SLICE(" "),
+		head->host,
+		SLICE(" "),
+		head->tag,
+		SLICE(" "),
+		http1_digits(pid + sizeof(pid), (uint64_t)head->pid, 10),
+		SLICE(" "),
+		head->kind,
+		SLICE(" - "),
+	};
+
+	return join(out, room, parts, sizeof(parts) / sizeof(parts[0]));
 }

@@ -1,5 +1,6 @@
 /*
- * Syslog as RFC 3164 describes it: where it is sent to, and what a line begins with.
+ * Syslog as RFC 3164 and RFC 5424 describe it: where it is sent to, and what a line
+ * begins with.
  */
 #ifndef PROTOCOLS_SYSLOG_H
 #define PROTOCOLS_SYSLOG_H
@@ -38,10 +39,14 @@ struct syslog_head {
 	struct slice host; /* empty for a local socket, where it is left out */
 	struct slice tag; /* "alicorn.shop.error" */
 	int pid;
+	struct slice kind; /* "error", for the MSGID of RFC 5424 */
 };
 
 /* "<11>Nov  1 09:30:00 host alicorn.shop.error[4711]: "; its length, cut to the room.
  */
 size_t syslog_write_head(char *out, size_t room, const struct syslog_head *head);
+
+/* "<11>1 2026-11-01T09:30:00+01:00 host alicorn.shop 4711 error - ", RFC 5424. */
+size_t syslog_write_head_5424(char *out, size_t room, const struct syslog_head *head);
 
 #endif

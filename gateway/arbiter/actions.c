@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "gateway/arbiter/access_file.h"
+#include "gateway/arbiter/logger.h"
 #include "gateway/arbiter/notify.h"
 #include "gateway/arbiter/signals.h"
 #include "gateway/arbiter/upgrade.h"
@@ -81,14 +81,11 @@ reload_configuration(struct arbiter *a)
 void
 arbiter_reopen_logs(struct arbiter *a)
 {
-	struct child *child;
-
-	log_reopen();
+	(void)a;
+	sinks_reopen();
+	/* It is told of the files before the line comes. */
+	logger_step(clock_ms());
 	log_info("log reopened");
-	TAILQ_FOREACH (child, &a->family.children, next) {
-		access_file_make(child->pool->app);
-		child_reopen_log(child);
-	}
 }
 
 const char *
@@ -198,7 +195,7 @@ static const struct action {
 	{ SIGTTOU, remove_process, "TTOU", "one less, the oldest; never below one" },
 	{ SIGHUP, reload_configuration, "HUP",
 		"reload, if everything new can be started" },
-	{ SIGUSR1, arbiter_reopen_logs, "USR1", "reopen the log, in the workers too" },
+	{ SIGUSR1, arbiter_reopen_logs, "USR1", "reopen the logs" },
 	{ SIGUSR2, upgrade, "USR2", "start the program anew, beside this one" },
 	{ SIGWINCH, stop_workers, "WINCH", "stop the workers, until the next HUP" },
 	{ SIGTERM, arbiter_stop_gracefully, "TERM",

@@ -13,6 +13,7 @@
 #include "gateway/arbiter/deserted.h"
 #include "gateway/arbiter/forsaken.h"
 #include "gateway/arbiter/inherited.h"
+#include "gateway/arbiter/logger.h"
 #include "gateway/arbiter/memory.h"
 #include "gateway/arbiter/notify.h"
 #include "gateway/arbiter/queues.h"
@@ -83,6 +84,7 @@ wait_ms(const struct arbiter *a)
 	next = min(next, hooks_deadline(&a->family.hooks));
 	next = min(next, files_deadline(&a->files));
 	next = min(next, control_deadline(&a->control));
+	next = min(next, logger_deadline());
 	TAILQ_FOREACH (child, &a->family.children, next) {
 		if (child->deadline != 0)
 			next = min(next, child->deadline);
@@ -102,6 +104,8 @@ hear_news(struct arbiter *a, int timeout_ms)
 		void *whose = events[i].data.ptr;
 		if (whose == &a->files)
 			files_notified(&a->files, clock_ms());
+		else if (whose == logger_tag)
+			logger_hear();
 		else if (control_owns(&a->control, whose))
 			control_hear(a, whose);
 		else if (whose != NULL) /* else it is the pipe of the signals */
@@ -148,6 +152,7 @@ run(struct arbiter *a)
 		reload_keep(&a->reload, clock_ms());
 		control_step(a, clock_ms());
 		board_keep_publish(a, clock_ms());
+		logger_step(clock_ms());
 		hear_news(a, wait_ms(a));
 		actions_obey(a);
 		news_of_deaths(a);
@@ -190,7 +195,8 @@ prepare(struct arbiter *a, struct config *config)
 	oom_has_killed();
 	if (hold_standard_descriptors() == -1 ||
 		family_init(&a->family, a->job->worker, a->job->prototype) == -1 ||
-		handle_signals(&a->family) == -1) {
+		handle_signals(&a->family) == -1 ||
+		logger_open(a->family.epoll) == -1) {
 		config_free(config);
 		return strerror(errno);
 	}

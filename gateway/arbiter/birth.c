@@ -6,9 +6,10 @@
 #include <sys/wait.h>
 
 #include "gateway/arbiter/pool.h"
+#include "gateway/arbiter/voice.h"
 
 /* As few that their messages, and the descriptors in them, always have room. */
-enum { UNBORN_MOST = 8 };
+enum { UNBORN_MOST = 4 };
 
 bool
 birth_is_possible(const struct pool *pool)
@@ -46,6 +47,10 @@ birth_ask(struct family *f, struct child *child, int channel)
 		return "adopt orphans";
 	errno = ESRCH; /* its channel is closed: it is about to end */
 	if (prototype == NULL ||
+		channel_send_fd(&prototype->channel, MESSAGE_RING, SLICE(""),
+			child->voice->ring) == -1 ||
+		channel_send_fd(&prototype->channel, MESSAGE_OUTPUT, SLICE(""),
+			child->voice->output) == -1 ||
 		channel_send_fd(&prototype->channel, MESSAGE_SPAWN,
 			slice_of((const char *)&birth, sizeof(birth)), channel) == -1)
 		return "ask its prototype";
@@ -78,6 +83,7 @@ birth_heard(const struct family *f, struct child *child, struct slice payload)
 	birth_end(child);
 	child->pid = pid;
 	child->slot->pid = pid;
+	voice_born(child->voice, pid);
 	if (child->owed_signal != 0)
 		child_signal(child, child->owed_signal);
 	return true;

@@ -14,10 +14,12 @@
 #include "gateway/arbiter/board_keep.h"
 #include "gateway/arbiter/confine.h"
 #include "gateway/arbiter/keep.h"
+#include "gateway/arbiter/logger.h"
 #include "gateway/arbiter/pool.h"
 #include "gateway/arbiter/post_fork.h"
 #include "gateway/arbiter/signals.h"
 #include "gateway/common/clock.h"
+#include "gateway/common/log_begin.h"
 #include "gateway/common/title.h"
 #include "gateway/logger/log.h"
 
@@ -72,15 +74,17 @@ live(const struct family *f, const struct child *child, int channel)
 	heritage.slot = child->slot;
 	heritage.age = child->age;
 	heritage.channel = channel;
+	heritage.log.ring = child->voice->ring;
+	heritage.log.output = child->voice->output;
 	heritage.born = post_fork_born;
 	/* All is blocked until here: the arbiter's signals never meet its handler in a
 	 * child, which would write them to the arbiter's pipe. */
 	signals_forget();
+	log_begin(&heritage);
 	keep_own_descriptors(&heritage, pool->socket);
 	sigemptyset(&none);
 	signals_unblock(&none);
 
-	log_mirror(-1);
 	title_name(heritage.server->proc_name);
 	title_set("%s %s", pool->kind->name, pool->app->name);
 	post_fork(&heritage, pool->kind->name);
@@ -105,6 +109,16 @@ fork_child(const struct family *f, const struct child *child, int channel)
 	return pid;
 }
 
+static struct voice *
+give_voice(const struct child *child)
+{
+	const struct pool *pool = child->pool;
+	const struct server_settings *server = pool->heritage.server;
+
+	return voice_new(server, pool->sinks, pool->kind->name, pool->app->name,
+		child->slot, strcmp(server->log_overflow, "block") == 0);
+}
+
 static const char *
 start(struct family *f, struct child *child)
 {
@@ -119,6 +133,9 @@ start(struct family *f, struct child *child)
 		}
 		board_keep_slot(f, child);
 	}
+	child->voice = give_voice(child);
+	if (child->voice == NULL)
+		return "make a ring for the log";
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) ==
 		-1)
 		return "make a channel";
@@ -132,6 +149,9 @@ start(struct family *f, struct child *child)
 		reason = "fork";
 	int saved = errno;
 	close(ends[1]);
+	voice_give(child->voice);
+	if (child->pid > 0)
+		voice_born(child->voice, child->pid);
 	errno = saved;
 	return reason;
 }
@@ -188,6 +208,8 @@ child_free(struct family *f, struct child *child)
 	close_channel(f, child);
 	if (child->slot != NULL)
 		board_keep_return(f, child);
+	if (child->voice != NULL)
+		voice_end(child->voice);
 	child->pool->count[child->state]--;
 	TAILQ_REMOVE(&f->children, child, next);
 	free(child);
@@ -349,15 +371,6 @@ child_flush(struct family *f, struct child *child)
 	if (child->is_slow)
 		channel_flush(&child->channel);
 	watch_room(f, child);
-}
-
-void
-child_reopen_log(struct child *child)
-{
-	/* It may not have the right to open the file itself. A program's channel is
-	 * closed: it keeps the old log. */
-	channel_send_fd(&child->channel, MESSAGE_REOPEN, SLICE(""),
-		log_fd() != STDERR_FILENO ? log_fd() : -1);
 }
 
 /* ---- For the log ---- */

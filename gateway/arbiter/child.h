@@ -17,6 +17,7 @@
 #include "gateway/common/heritage.h"
 
 struct pool;
+struct voice;
 
 enum child_state {
 	CHILD_BOOTING, /* started */
@@ -37,6 +38,7 @@ struct child {
 	enum stop stop; /* how it was told to stop */
 	struct channel channel; /* closed once the other side was */
 	struct slot *slot; /* NULL: this kind has none */
+	struct voice *voice; /* how the logger hears it */
 	bool unborn; /* it has no pid yet: see birth.h */
 	int owed_signal; /* to be sent when it has one; 0: none */
 
@@ -128,9 +130,6 @@ void child_signal(struct child *child, int number);
 void child_tell(struct family *f, struct child *child, enum message type,
 	struct slice payload, int fd);
 void child_flush(struct family *f, struct child *child);
-
-/* The log was reopened: it shall use the new one. */
-void child_reopen_log(struct child *child);
 
 /* The other side closed the channel. */
 void child_hung_up(struct family *f, struct child *child, uint64_t now);

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "gateway/arbiter/access_file.h"
+#include "gateway/arbiter/logger.h"
 #include "gateway/arbiter/privileges.h"
 #include "gateway/arbiter/queues.h"
 #include "gateway/arbiter/socket_file.h"
@@ -107,6 +107,7 @@ generation_free(struct generation *g, struct listeners *all)
 		program_socket_close(&g->sockets[i]);
 	for (size_t i = 0; i < g->n_pools; i++)
 		queues_close(g->pools[i].heritage.queue);
+	sinks_close(g->sinks);
 	free(g->listeners);
 	free(g->neighbours.all);
 	free(g->sockets);
@@ -114,6 +115,21 @@ generation_free(struct generation *g, struct listeners *all)
 	if (g->config != NULL)
 		config_free(g->config);
 	free(g);
+}
+
+const char *
+generation_open_logs(struct generation *g)
+{
+	const char *reason;
+
+	g->sinks = sinks_open(&g->config->server, &reason);
+	for (size_t i = 0; i < g->n_pools && g->sinks != NULL; i++) {
+		struct pool *pool = &g->pools[i];
+		pool->sinks = g->sinks;
+		pool->heritage.log.sinks = g->sinks->ids;
+		pool->heritage.log.bell = logger_bell();
+	}
+	return reason;
 }
 
 static const struct pool *
@@ -240,7 +256,6 @@ generation_open(struct generation *g, struct listeners *all, unsigned attempts)
 		reason = privileges_check(pool->app);
 		if (reason != NULL)
 			continue;
-		access_file_make(pool->app);
 		reason = open_pool(g, pool, all, attempts);
 	}
 	if (reason == NULL)

@@ -16,6 +16,7 @@
 struct generation {
 	unsigned number; /* 1, 2, … */
 	struct config *config;
+	struct sink_table *sinks; /* NULL before generation_open_logs() */
 	struct pool *pools;
 	size_t n_pools;
 	const struct listener *
@@ -41,6 +42,9 @@ void generation_inherit(struct generation *g, const struct generation *older);
 /* Runs nworkers_changed for each application; NULL: there is no older one. */
 void generation_tell_sizes(const struct generation *g, const struct generation *older,
 	struct hooks *hooks);
+
+/* Opens where lines go. As generation_open(). */
+const char *generation_open_logs(struct generation *g);
 
 /* Opens the sockets. NULL, or why one cannot be opened; the text lives until the next
  * call. Nobody serves before the commit. */

@@ -5,7 +5,7 @@
 
 #include "gateway/logger/log.h"
 
-enum { FEW = 4 }; /* beside listeners, its own queue and those of neighbours */
+enum { FEW = 8 }; /* beside listeners, its own queue and those of neighbours */
 
 static int
 compare_ints(const void *a, const void *b)
@@ -13,9 +13,8 @@ compare_ints(const void *a, const void *b)
 	return *(const int *)a - *(const int *)b;
 }
 
-/* Closes every descriptor above 2 that is not one of these. */
-static void
-close_others(int *kept, size_t n)
+void
+keep_descriptors(int *kept, size_t n)
 {
 	unsigned next = STDERR_FILENO + 1;
 
@@ -88,12 +87,13 @@ keep_own_descriptors(const struct heritage *h, int socket)
 	if (kept == NULL)
 		exit(EXIT_BOOT);
 	kept[n++] = log_fd();
+	kept[n++] = h->log.bell;
 	kept[n++] = h->channel;
 	kept[n++] = socket;
 	for (size_t i = 0; i < h->n_listeners; i++)
 		kept[n++] = h->listeners[i]->fd;
 	n += keep_queue(kept + n, h);
 	n += keep_neighbours(kept + n, h);
-	close_others(kept, n);
+	keep_descriptors(kept, n);
 	free(kept);
 }

@@ -12,4 +12,7 @@
  */
 void keep_own_descriptors(const struct heritage *h, int socket);
 
+/* The same of any process: above 2 it keeps these. */
+void keep_descriptors(int *kept, size_t n);
+
 #endif

@@ -11,6 +11,7 @@
 #include "gateway/arbiter/birth.h"
 #include "gateway/arbiter/board_keep.h"
 #include "gateway/arbiter/letters.h"
+#include "gateway/arbiter/logger.h"
 #include "gateway/arbiter/obituary.h"
 #include "gateway/arbiter/recycle.h"
 #include "gateway/arbiter/upgrade.h"
@@ -267,6 +268,8 @@ news_of_deaths(struct arbiter *a)
 			return;
 		if (child != NULL)
 			bury(a, child, status, &used);
+		else if (logger_has_ended(pid, status))
+			logger_step(clock_ms());
 		else if (upgrade_has_ended(pid))
 			fall_back(a, status);
 		else if (!hooks_bury(&a->family.hooks, pid, status))

@@ -8,12 +8,14 @@
 #include "gateway/arbiter/child.h"
 #include "gateway/arbiter/kind.h"
 #include "gateway/arbiter/scale.h"
+#include "gateway/arbiter/sinks.h"
 
 struct pool {
 	const struct app_settings *app;
 	const struct child_kind *kind;
 	struct heritage
 		heritage; /* what its children are given, without their own part */
+	struct sink_table *sinks; /* of its generation */
 	int socket; /* that its programs accept from; -1: none */
 	/* The pool of workers that need these processes, and are stopped before them.
 	 */

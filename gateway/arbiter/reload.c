@@ -7,12 +7,12 @@
 #include <string.h>
 
 #include "gateway/arbiter/hook.h"
+#include "gateway/arbiter/logger.h"
 #include "gateway/arbiter/notify.h"
 #include "gateway/arbiter/pidfile.h"
 #include "gateway/arbiter/upgrade.h"
 #include "gateway/common/title.h"
 #include "gateway/logger/log.h"
-#include "gateway/logger/syslog.h"
 
 /* Attempts to bind an address that is in use: at start the server before us may just be
  * leaving; at a reload there is one that serves. */
@@ -65,6 +65,7 @@ reload_release(struct reload *r)
 	remove_pidfile(r);
 	if (r->current != NULL) {
 		complete_hook(SERVER_on_exit, r->current, HOOK_EXIT_LIMIT_MS);
+		logger_close();
 		generation_free(r->current, &r->listeners);
 	}
 	r->current = NULL;
@@ -73,37 +74,10 @@ reload_release(struct reload *r)
 
 /* ---- What is of the whole server ---- */
 
-/* Nothing fails for syslog: its lines are in the log too. */
-static void
-use_syslog(const struct server_settings *server)
-{
-	const char *prefix = server->syslog_prefix;
-
-	syslog_stop();
-	if (!server->syslog)
-		return;
-	const char *why = syslog_use(server->syslog_addr,
-		prefix != NULL ? prefix : server->proc_name, server->syslog_facility);
-	if (why != NULL)
-		log_warning(
-			"nothing goes to syslog at %s: %s", server->syslog_addr, why);
-}
-
 static const char *
-use_log(const struct server_settings *server)
+use_log(const struct generation *g)
 {
-	static char reason[512];
-	enum log_level level;
-	const char *why = log_open(server->errorlog);
-
-	if (why != NULL) {
-		snprintf(reason, sizeof(reason), "log %s: %s", server->errorlog, why);
-		return reason;
-	}
-	if (log_level_parse(server->loglevel, &level))
-		log_set_level(level);
-	use_syslog(server);
-	return NULL;
+	return logger_use(&g->config->server, g->sinks) == 0 ? NULL : strerror(errno);
 }
 
 static void
@@ -198,13 +172,20 @@ prepare(struct reload *r, struct config *config, unsigned attempts, const char *
 	if (r->current != NULL)
 		generation_inherit(g, r->current);
 	/* The new children shall have the new log from their start. */
-	*reason = use_log(&config->server);
+	*reason = generation_open_logs(g);
+	if (*reason == NULL)
+		*reason = use_log(g);
+	if (*reason == NULL && r->current != NULL)
+		sinks_reopen();
 	if (*reason == NULL && r->current == NULL)
 		*reason = start(r, g);
 	if (*reason == NULL)
 		*reason = generation_open(g, &r->listeners, attempts);
 	if (*reason == NULL)
 		return g;
+	/* What was the first to use it was also the only one. */
+	if (r->current == NULL)
+		logger_close();
 	generation_free(g, &r->listeners);
 	return NULL;
 }
@@ -245,7 +226,7 @@ log_failure(struct reload *r, const char *reason)
 	r->failed++;
 	snprintf(r->last_failure, sizeof(r->last_failure), "%s", reason);
 	end(r, "%s; generation %u goes on", reason, r->current->number);
-	use_log(&r->current->config->server);
+	use_log(r->current);
 	notify_reloaded(generation_present(r->current));
 	log_error(
 		"reload failed: %s; generation %u goes on", reason, r->current->number);

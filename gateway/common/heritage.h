@@ -36,6 +36,14 @@ struct neighbours {
 	size_t n_sites;
 };
 
+/* How a child is heard by the logger. */
+struct log_share {
+	int ring; /* memory for its lines */
+	int output; /* the end of a pipe, for what it prints */
+	int bell; /* an eventfd that wakes the logger */
+	const uint32_t *sinks; /* what the logger calls those of the configuration */
+};
+
 struct heritage {
 	const struct server_settings *server;
 	const struct app_settings *app;
@@ -49,6 +57,7 @@ struct heritage {
 	const struct board *board; /* what the arbiter tells of the server */
 	struct slot *slot; /* this worker's own row */
 	int channel; /* to the arbiter, non-blocking */
+	struct log_share log;
 	unsigned age; /* 1 for the first worker ever started, then 2, … */
 	unsigned generation; /* of the configuration */
 	/* What a worker does that its prototype has forked, before all else: the hook
@@ -81,8 +90,9 @@ enum message {
 	/* arbiter to worker */
 	MESSAGE_SERVE, /* begin to accept: the generation is committed */
 	MESSAGE_DELIVER, /* the same, from another worker */
-	MESSAGE_REOPEN, /* log files anew; with the log's descriptor, if it is a file */
 	/* arbiter to prototype */
+	MESSAGE_RING, /* of the worker that is to be forked next: the memory of its ring, */
+	MESSAGE_OUTPUT, /* and its pipe; each is a descriptor */
 	MESSAGE_SPAWN, /* fork a worker; struct birth, with its end of its channel */
 };
 

@@ -9,38 +9,37 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "gateway/config/log_sink.h"
 #include "gateway/logger/logger_lock.h"
-#include "gateway/logger/syslog.h"
+#include "gateway/logger/outlet.h"
 
-enum { LOG_LINE = 8192, LOG_ESCAPE = 4 };
+enum { LOG_LINE = 8192 };
 
-static const struct {
-	const char *name;
-	enum syslog_severity severity;
-} levels[] = {
-	[LOG_LEVEL_CRITICAL] = { "CRITICAL", SYSLOG_CRITICAL },
-	[LOG_LEVEL_ERROR] = { "ERROR", SYSLOG_ERROR },
-	[LOG_LEVEL_WARNING] = { "WARNING", SYSLOG_WARNING },
-	[LOG_LEVEL_INFO] = { "INFO", SYSLOG_INFO },
-	[LOG_LEVEL_DEBUG] = { "DEBUG", SYSLOG_DEBUG },
+static const char *const levels[] = {
+	[LOG_LEVEL_CRITICAL] = "CRITICAL",
+	[LOG_LEVEL_ERROR] = "ERROR",
+	[LOG_LEVEL_WARNING] = "WARNING",
+	[LOG_LEVEL_INFO] = "INFO",
+	[LOG_LEVEL_DEBUG] = "DEBUG",
 };
 
 static int fd = STDERR_FILENO;
+static bool is_pipe; /* which the logger reads */
 static int mirror = -1;
 static enum log_level threshold = LOG_LEVEL_INFO;
 
-/* Descriptors, plus one. */
-enum { SINKS = 256 };
-static int sinks[SINKS];
-
-static const struct log_route *routes;
-static size_t n_routes;
+static const struct log_sink *sinks;
+static const uint32_t *ids;
+static size_t n_sinks;
+static const char *app; /* whose lines these are; NULL: the server's */
 
 /* Lines that the log did not take; it is told of them when it takes one again. */
 static unsigned lost;
 
-/* NULL is stderr. Absolute, as a worker may have changed its folder when it reopens. */
+/* NULL is stderr. Absolute, as the folder may be another one when it is reopened. */
 static char *path;
+
+/* ---- The descriptor ---- */
 
 static int
 open_file(const char *name)
@@ -48,14 +47,21 @@ open_file(const char *name)
 	return open(name, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
 }
 
-void
-log_use(int opened)
+static void
+use(int opened, bool opened_pipe)
 {
 	logger_lock();
 	if (fd != STDERR_FILENO)
 		close(fd);
 	fd = opened;
+	is_pipe = opened_pipe;
 	logger_unlock();
+}
+
+void
+log_use(int pipe)
+{
+	use(pipe, true);
 }
 
 const char *
@@ -70,7 +76,7 @@ log_open(const char *name)
 		free(copy);
 		return reason;
 	}
-	log_use(opened);
+	use(opened, false);
 	free(path);
 	path = copy;
 	return NULL;
@@ -84,31 +90,7 @@ log_reopen(void)
 	if (opened == -1)
 		log_error("reopen %s: %s", path, strerror(errno));
 	else
-		log_use(opened);
-}
-
-bool
-log_level_parse(const char *name, enum log_level *level)
-{
-	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
-		if (strcasecmp(name, levels[i].name) == 0) {
-			*level = (enum log_level)i;
-			return true;
-		}
-	}
-	return false;
-}
-
-void
-log_set_level(enum log_level level)
-{
-	threshold = level;
-}
-
-bool
-log_enabled(enum log_level level)
-{
-	return level <= threshold;
+		use(opened, false);
 }
 
 int
@@ -123,65 +105,102 @@ log_mirror(int other)
 	mirror = other;
 }
 
-/* Copies text up to `size` bytes, with control bytes as \xNN; returns the length. */
-static size_t
-write_escaped(char *out, size_t size, struct slice text)
-{
-	static const char digits[] = "0123456789abcdef";
-	size_t n = 0;
+/* ---- Levels ---- */
 
-	for (size_t i = 0; i < text.len && n + LOG_ESCAPE <= size; i++) {
-		unsigned char c = (unsigned char)text.ptr[i];
-		if (c >= 0x20 && c != 0x7f) {
-			out[n++] = (char)c;
-			continue;
+bool
+log_level_parse(const char *name, enum log_level *level)
+{
+	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
+		if (strcasecmp(name, levels[i]) == 0) {
+			*level = (enum log_level)i;
+			return true;
 		}
-		out[n++] = '\\';
-		out[n++] = 'x';
-		out[n++] = digits[c >> 4];
-		out[n++] = digits[c & 15];
 	}
-	return n;
+	return false;
 }
 
-/* Not the line's own prefix, which syslog has in another form. */
-static size_t
-write_message(char *out, size_t room, const struct log_message *m)
+const char *
+log_level_name(enum log_level level)
 {
-	const struct slice parts[] = { m->about.pool, m->about.id, m->about.request };
-	size_t n = 0;
-
-	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
-		if (parts[i].len > 0 && !m->about.is_named) {
-			n += write_escaped(out + n, room - n, parts[i]);
-			n += write_escaped(out + n, room - n, SLICE(": "));
-		}
-	return n + write_escaped(out + n, room - n, m->text);
-}
-
-size_t
-log_format_text(char *out, size_t room, const struct log_message *m)
-{
-	int n = snprintf(out, room, "[%" SLICE_FMT "] [%d] [%s] ", SLICE_ARG(m->when),
-		m->pid, m->level_name);
-	size_t prefix = n > 0 && (size_t)n < room ? (size_t)n : 0;
-
-	return prefix + write_message(out + prefix, room - prefix, m);
+	return levels[level];
 }
 
 void
-log_use_routes(const struct log_route *all, size_t n)
+log_set_level(enum log_level level)
 {
-	routes = all;
-	n_routes = n;
+	threshold = level;
+}
+
+bool
+log_enabled(enum log_level level)
+{
+	return level <= threshold;
+}
+
+/* ---- Sinks ---- */
+
+static bool
+takes_messages(const struct log_sink *sink)
+{
+	return (sink->takes & SINK_LOG) != 0 && sink_is_for(sink, app);
+}
+
+/* The level is that of the sink which takes most. */
+void
+log_use_sinks(
+	const struct log_sink *all, const uint32_t *names, size_t n, const char *whose)
+{
+	enum log_level level, most = LOG_LEVEL_CRITICAL;
+
+	sinks = all;
+	ids = names;
+	n_sinks = n;
+	app = whose;
+	for (size_t i = 0; i < n; i++)
+		if (takes_messages(&all[i]) && log_level_parse(all[i].level, &level) &&
+			level > most)
+			most = level;
+	threshold = most;
 }
 
 void
-log_sink_use(unsigned sink, int to)
+log_put(unsigned sink, enum log_level level, struct slice line)
 {
-	if (sink < SINKS)
-		sinks[sink] = to + 1;
+	if (sink < n_sinks && outlet_is_open())
+		outlet_put(&(struct ring_line){
+			.sink = ids[sink],
+			.level = level,
+			.is_access = true,
+			.text = line,
+		});
 }
+
+void
+log_last_words(void)
+{
+	outlet_hurry();
+}
+
+static void
+put_into_sinks(const struct log_message *m)
+{
+	char line[LOG_LINE];
+	enum log_level most;
+
+	for (size_t i = 0; i < n_sinks; i++) {
+		if (!takes_messages(&sinks[i]) ||
+			!log_level_parse(sinks[i].level, &most) || m->level > most)
+			continue;
+		size_t n = log_format_of(&sinks[i])(line, sizeof(line) - 1, m);
+		outlet_put(&(struct ring_line){
+			.sink = ids[i],
+			.level = m->level,
+			.text = slice_of(line, n),
+		});
+	}
+}
+
+/* ---- Lines of a process without a ring ---- */
 
 static bool
 write_line(int to, const char *line, size_t n)
@@ -194,17 +213,27 @@ write_line(int to, const char *line, size_t n)
 	return written != -1;
 }
 
-void
-log_put(unsigned sink, enum log_level level, struct slice line)
+static bool
+write_text(int to, const struct log_message *m)
 {
-	char text[LOG_LINE];
+	char line[LOG_LINE];
+	size_t n = log_format_text(line, sizeof(line) - 1, m);
 
-	(void)level;
-	if (sink >= SINKS || sinks[sink] == 0 || line.len >= sizeof(text))
-		return;
-	memcpy(text, line.ptr, line.len);
-	text[line.len] = '\n';
-	write_line(sinks[sink] - 1, text, line.len + 1);
+	line[n++] = '\n';
+	return write_line(to, line, n);
+}
+
+/* The logger makes of it what its sinks want. */
+static bool
+write_marked(int to, const struct log_message *m)
+{
+	char line[LOG_LINE];
+	size_t n = (size_t)snprintf(
+		line, sizeof(line), "%c%d %d ", LOG_MARK, (int)m->level, m->pid);
+
+	n += log_format_bare(line + n, sizeof(line) - 1 - n, m);
+	line[n++] = '\n';
+	return write_line(to, line, n);
 }
 
 /* Where the log takes nothing there is no place left to say so, until it does again. */
@@ -221,6 +250,16 @@ note_loss(bool taken)
 	}
 }
 
+static void
+write_plainly(const struct log_message *m)
+{
+	logger_lock();
+	note_loss(is_pipe ? write_marked(fd, m) : write_text(fd, m));
+	logger_unlock();
+}
+
+/* ---- Lines ---- */
+
 static struct slice
 stamp(char *out, size_t size)
 {
@@ -233,41 +272,8 @@ stamp(char *out, size_t size)
 	return slice_of(out, n);
 }
 
-/* Without sinks: the log's own descriptor, and syslog. */
-static void
-write_plainly(const struct log_message *m)
-{
-	char line[LOG_LINE];
-	size_t n = log_format_text(line, sizeof(line) - 1, m);
-
-	line[n++] = '\n';
-	logger_lock();
-	bool taken = write_line(fd, line, n);
-	if (mirror != -1 && m->level <= LOG_LEVEL_WARNING)
-		write_line(mirror, line, n);
-	n = write_message(line, sizeof(line), m);
-	syslog_send(SYSLOG_ERROR_LOG, levels[m->level].severity, slice_of(line, n));
-	note_loss(taken);
-	logger_unlock();
-}
-
-static void
-write_to_routes(const struct log_message *m)
-{
-	char line[LOG_LINE];
-
-	for (size_t i = 0; i < n_routes; i++) {
-		const struct log_route *route = &routes[i];
-		if (m->level <= route->level)
-			log_put(route->sink, m->level,
-				slice_of(line,
-					route->format(line, sizeof(line) - 1, m)));
-	}
-}
-
-static void __attribute__((format(printf, 3, 0)))
-write_about(enum log_level level, const struct log_about *about, const char *format,
-	va_list args)
+static void __attribute__((format(printf, 3, 0))) write_about(enum log_level level,
+	const struct log_about *about, const char *format, va_list args)
 {
 	char text[LOG_LINE], when[64];
 	int saved = errno; /* also for %m, and so that the caller can go on with it */
@@ -277,22 +283,24 @@ write_about(enum log_level level, const struct log_about *about, const char *for
 	vsnprintf(text, sizeof(text), format, args);
 	const struct log_message m = {
 		.level = level,
-		.level_name = levels[level].name,
+		.level_name = levels[level],
 		.when = stamp(when, sizeof(when)),
 		.pid = (int)getpid(),
 		.about = *about,
 		.text = slice_str(text),
 	};
-	if (n_routes > 0)
-		write_to_routes(&m);
+	if (outlet_is_open())
+		put_into_sinks(&m);
 	else
 		write_plainly(&m);
+	/* Whoever started the server, and waits, sees what goes wrong. */
+	if (mirror != -1 && level <= LOG_LEVEL_WARNING)
+		write_text(mirror, &m);
 	errno = saved;
 }
 
 void
-log_about(
-	enum log_level level, const struct log_about *about, const char *format, ...)
+log_about(enum log_level level, const struct log_about *about, const char *format, ...)
 {
 	va_list args;
 

@@ -11,6 +11,7 @@
 
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "protocols/slice.h"
 
@@ -22,15 +23,16 @@ enum log_level {
 	LOG_LEVEL_DEBUG
 };
 
-/* Opens the log: "-" is stderr. NULL, or why not, and then the old one stays. */
+/* Opens the log of a process without sinks: "-" is stderr. NULL, or why not, and then
+ * the old one stays. */
 const char *log_open(const char *path);
 
 /* Opens the same path anew, after it was renamed. */
 void log_reopen(void);
 
-/* Writes to this descriptor instead, which becomes the log's own: somebody else has
- * reopened the log, and had the right to. */
-void log_use(int opened);
+/* Writes to this descriptor instead, which becomes the log's own: it is a pipe that the
+ * logger reads. */
+void log_use(int pipe);
 
 /* "info" and so on; false when it is none. */
 bool log_level_parse(const char *name, enum log_level *level);
@@ -41,22 +43,38 @@ bool log_enabled(enum log_level level);
 /* The descriptor, for what becomes an application's stderr. */
 int log_fd(void);
 
+/* Stands before a message in what the logger reads of a process: then follow its level,
+ * a pid and the text, with a space between each. */
+enum { LOG_MARK = 1 };
+
 /* Warnings and what is worse go to this descriptor too; -1: to none. */
 void log_mirror(int other);
+
+/* This process is about to end: from now on no line waits for room. */
+void log_last_words(void);
 
 void log_line(enum log_level level, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 void log_vline(enum log_level level, const char *format, va_list args)
 	__attribute__((format(printf, 2, 0)));
 
-/* The descriptor of a sink, which stays the caller's; -1: it is none any more. */
-void log_sink_use(unsigned sink, int to);
+/* ---- Sinks ---- */
 
-/* A complete line, without its LF, for the sink of that place in the configuration's
- * table. Whoever makes it escapes what would break it. Makes no system call while the
- * logger keeps up, and may be called by threads and in signal handlers. A sink that
- * was not given is none: nothing happens. */
+struct log_sink;
+
+/* The sinks of the configuration: `ids` says for each what the logger calls it. Lines
+ * go where they are for this application, or, if it is NULL, for the server itself.
+ * What is given stays the caller's, and what it is. */
+void log_use_sinks(
+	const struct log_sink *sinks, const uint32_t *ids, size_t n, const char *app);
+
+/* A complete line about a request, without its LF, for the sink of that place in the
+ * configuration's table. Whoever makes it escapes what would break it. Makes no system
+ * call while the logger keeps up, and may be called by threads and in signal handlers.
+ */
 void log_put(unsigned sink, enum log_level level, struct slice line);
+
+/* ---- Forms ---- */
 
 /* What a message is about; in text it stands before it, each part with a colon, unless
  * the message names it itself. What is empty is left out. */
@@ -67,10 +85,6 @@ struct log_about {
 	bool is_named;
 };
 
-void log_about(enum log_level level, const struct log_about *about, const char *format,
-	...) __attribute__((format(printf, 3, 4)));
-
-/* What a message is made of, for those that write it in another form. */
 struct log_message {
 	enum log_level level;
 	const char *level_name; /* "INFO" */
@@ -83,19 +97,20 @@ struct log_message {
 /* Writes the line without its LF into so much room; returns its length. */
 typedef size_t log_format_fn(char *out, size_t room, const struct log_message *m);
 
-/* "[2026-11-21 09:30:00 +0000] [4711] [INFO] text", with control bytes as \xNN. */
-log_format_fn log_format_text;
+/* "[2026-11-21 09:30:00 +0000] [4711] [INFO] text", with control bytes as \xNN; and
+ * without what stands in brackets, for syslog. For JSON there is log_json.h. */
+log_format_fn log_format_text, log_format_bare;
 
-/* A sink that takes messages, from which level on, and their form there. */
-struct log_route {
-	unsigned sink;
-	enum log_level level;
-	log_format_fn *format;
-};
+/* The one for messages in that sink. */
+log_format_fn *log_format_of(const struct log_sink *sink);
 
-/* From now on messages go there; the array stays the caller's, and what it is. Without
- * any they go to the log's descriptor. */
-void log_use_routes(const struct log_route *routes, size_t n);
+/* "INFO" */
+const char *log_level_name(enum log_level level);
+
+/* ---- To log ---- */
+
+void log_about(enum log_level level, const struct log_about *about, const char *format,
+	...) __attribute__((format(printf, 3, 4)));
 
 /* Each line of a text as one of the log. */
 void log_lines(enum log_level level, struct slice text);

@@ -4,24 +4,36 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* How often this thread has taken it. */
-static _Thread_local unsigned depth;
+/* How often this thread has taken it, or is about to. It says so before it takes the
+ * mutex, and as long as it may still have it: a signal handler never waits for its own
+ * thread. */
+static _Thread_local volatile unsigned depth;
 
-void
+bool
 logger_lock(void)
 {
-	if (depth++ == 0)
+	bool is_first = depth++ == 0;
+
+	if (is_first)
 		pthread_mutex_lock(&lock);
+	return is_first;
 }
 
 void
 logger_unlock(void)
 {
-	if (--depth == 0)
+	if (depth == 1)
 		pthread_mutex_unlock(&lock);
+	depth--;
+}
+
+static void
+prepare(void)
+{
+	logger_lock();
 }
 
 static void __attribute__((constructor)) survive_forks(void)
 {
-	pthread_atfork(logger_lock, logger_unlock, logger_unlock);
+	pthread_atfork(prepare, logger_unlock, logger_unlock);
 }

@@ -8,9 +8,7 @@
 #include "gateway/config/log_filter.h"
 #include "gateway/logger/log.h"
 #include "gateway/logger/wall.h"
-#include "gateway/logger/syslog.h"
 #include "gateway/worker/access_values.h"
-#include "gateway/worker/log_files.h"
 #include "gateway/worker/request.h"
 #include "gateway/worker/request_id.h"
 #include "protocols/buffer.h"
@@ -100,11 +98,6 @@ add_outlet(const struct heritage *h, size_t sink)
 
 	*o = (struct outlet){ .sink = (unsigned)sink, .row = row };
 	is_timed |= row->filter.slower_than_us != 0;
-	const char *reason = row->kind == SINK_FILE || row->kind == SINK_STDOUT
-		? log_files_open((unsigned)sink, row->to)
-		: NULL;
-	if (reason != NULL)
-		return reason;
 	if (row->format == SINK_JSON)
 		return compile_json(o);
 	return compile_format(
@@ -166,9 +159,6 @@ write_line(const struct outlet *o, struct al_request *req, uint64_t us)
 
 	for (size_t i = 0; i < o->n_steps; i++)
 		o->steps[i].put(&line, o->steps[i].text);
-	if (o->row->kind == SINK_SYSLOG)
-		syslog_send(SYSLOG_ACCESS_LOG, SYSLOG_INFO,
-			slice_of(text, (size_t)(line.at - text)));
 	log_put(o->sink, LOG_LEVEL_INFO, slice_of(text, (size_t)(line.at - text)));
 }
 
@@ -194,4 +184,5 @@ access_log_last_words(void)
 {
 	in_handler = true;
 	wall_keep_zone();
+	log_last_words();
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "gateway/common/channel.h"
+#include "gateway/common/log_begin.h"
 #include "gateway/common/offspring.h"
 #include "gateway/logger/log.h"
 #include "gateway/worker/files.h"
@@ -17,6 +18,7 @@
 
 static const struct heritage *heritage;
 static struct channel channel;
+static int ring = -1, output = -1; /* of the next worker */
 
 /* ---- Signals ---- */
 
@@ -74,6 +76,9 @@ static void __attribute__((noreturn)) live(const struct birth *birth, int fd)
 	own.slot = birth->slot;
 	own.age = birth->age;
 	own.channel = fd;
+	own.log.ring = ring;
+	own.log.output = output;
+	log_begin(&own);
 	exit(worker_born(&own));
 }
 
@@ -98,24 +103,32 @@ spawn(const struct imsg *m)
 			strerror(error));
 }
 
+/* They are the next worker's. */
 static void
-follow_log(const struct imsg *m)
+keep(int *kept, int fd)
 {
-	if (m->fd != -1)
-		log_use(m->fd);
-	worker_follow_log();
+	if (*kept != -1)
+		close(*kept);
+	*kept = fd;
 }
 
 /* Others mean nothing here, such as MESSAGE_SERVE. */
 static void
 obey(const struct imsg *m)
 {
-	if (m->type == MESSAGE_REOPEN) {
-		follow_log(m);
+	if (m->type == MESSAGE_RING) {
+		keep(&ring, m->fd);
 		return;
 	}
-	if (m->type == MESSAGE_SPAWN)
+	if (m->type == MESSAGE_OUTPUT) {
+		keep(&output, m->fd);
+		return;
+	}
+	if (m->type == MESSAGE_SPAWN) {
 		spawn(m);
+		keep(&ring, -1);
+		keep(&output, -1);
+	}
 	if (m->fd != -1)
 		close(m->fd);
 }

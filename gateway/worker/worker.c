@@ -25,7 +25,6 @@
 #include "gateway/worker/introductions.h"
 #include "gateway/worker/last_words.h"
 #include "gateway/worker/lock.h"
-#include "gateway/worker/log_files.h"
 #include "gateway/worker/messages.h"
 #include "gateway/worker/output.h"
 #include "gateway/worker/recycle.h"
@@ -58,7 +57,7 @@ drain(void)
 	conns_drain();
 }
 
-/* What the application prints goes to the log, wherever that is now. */
+/* What the application prints goes to the log. */
 static void
 capture_output(void)
 {
@@ -66,20 +65,6 @@ capture_output(void)
 		return;
 	dup2(log_fd(), STDOUT_FILENO);
 	dup2(log_fd(), STDERR_FILENO);
-}
-
-void
-worker_follow_log(void)
-{
-	capture_output();
-	log_files_reopen();
-}
-
-static void
-reopen_logs(void)
-{
-	log_reopen();
-	worker_follow_log();
 }
 
 static void
@@ -107,9 +92,9 @@ static const struct {
 	{ SIGTERM, drain },
 	{ SIGQUIT, quit },
 	{ SIGINT, quit },
-	{ SIGUSR1, reopen_logs },
 	/* Not ignored but handled: what an application starts has the default again. */
 	{ SIGHUP, ignore },
+	{ SIGUSR1, ignore },
 	{ SIGUSR2, ignore },
 	{ SIGWINCH, ignore },
 	{ SIGPIPE, ignore },
@@ -197,10 +182,8 @@ on_channel(struct watch *watch, uint32_t events)
 			continue;
 		}
 		if (m.fd != -1)
-			log_use(m.fd);
-		if (m.type == MESSAGE_REOPEN)
-			worker_follow_log();
-		else if (m.type == MESSAGE_SERVE && !self.draining)
+			close(m.fd);
+		if (m.type == MESSAGE_SERVE && !self.draining)
 			begin();
 	}
 	if (got >= 0 && !messages_have_room()) /* there may be more, read already */

@@ -32,10 +32,6 @@ bool worker_has_told(void);
 /* There is room for so many bytes, beside the worker's own news. */
 bool worker_may_tell(size_t n);
 
-/* The log is another one: so is what the application prints, and the access log is
- * opened anew. */
-void worker_follow_log(void);
-
 /* A complete response with that error, for struct arbiter_job. */
 struct slice worker_answer(unsigned status);
 

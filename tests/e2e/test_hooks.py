@@ -301,6 +301,9 @@ def test_a_quick_stop_in_the_middle_of_a_request(server, tmp_path, notes):
     assert notes.names()[-2:] == ["worker_int", "worker_exit"]
 
 
+SAID = r"\n\[.*\] \[INFO\] app: \S+: "  # before a line that the application prints
+
+
 @pytest.mark.parametrize("hooks", [[], ["worker_exit"], ["worker_abort", "worker_exit"]])
 def test_the_stack_of_a_request_that_takes_too_long(server, tmp_path, notes, hooks):
     s = server(apps=python_app(tmp_path, timeout=1, **(hooked(*hooks) if hooks else {})),
@@ -308,7 +311,7 @@ def test_the_stack_of_a_request_that_takes_too_long(server, tmp_path, notes, hoo
     s.wait_workers(1)
     assert s.get("/stuck").status == 504
     s.wait_log("GET /stuck.*time is over")
-    s.wait_log(r'most recent call first\):\n  File "\S*hooked.py", line \d+ in app')
+    s.wait_log(rf'most recent call first\):{SAID}  File "\S*hooked.py", line \d+ in app')
     s.wait_log(r"by the arbiter: request timeout")
     assert notes.names() == hooks
     assert s.get("/").status == 200
@@ -318,7 +321,7 @@ def test_the_stack_of_a_request_that_takes_too_long(server, tmp_path, notes, hoo
 def test_the_stack_of_a_crash(server, tmp_path):
     s = server(apps=python_app(tmp_path))
     assert s.get("/crash").status == 502
-    s.wait_log(r'most recent call first\):(\n  File .*)+\n  File "\S*hooked.py", line \d+ in app')
+    s.wait_log(rf'most recent call first\):({SAID}  File .*)+{SAID}  File "\S*hooked.py", line \d+ in app')
 
 
 @pytest.mark.parametrize("name, note", [

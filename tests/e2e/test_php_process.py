@@ -365,8 +365,9 @@ def test_timeout(start):
 def test_the_log_tells_where_a_stuck_script_was(start, root):
     s = start(timeout=1)
     assert s.get("/stuck.php").status == 504
-    s.wait_log(rf"  sleep\(\)\n  A::b\(\) at {root}/stuck.php:2\n  c\(\) at {root}/stuck.php:3\n"
-               rf"  {{main}} at {root}/stuck.php:3\n")
+    said = r"\n\[.*\] \[INFO\] \S+: \S+: "
+    s.wait_log(rf"  sleep\(\){said}  A::b\(\) at {root}/stuck.php:2"
+               rf"{said}  c\(\) at {root}/stuck.php:3{said}  {{main}} at {root}/stuck.php:3\n")
 
 
 def test_log(php):

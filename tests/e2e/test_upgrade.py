@@ -26,7 +26,8 @@ def sockets():
 
 
 def children(pid):
-    return [p for p in processes() if (stat_of(p) or [0, -1])[1] == str(pid) and is_alive(p)]
+    return [p for p in processes() if (stat_of(p) or [0, -1])[1] == str(pid) and is_alive(p)
+            and not title_of(p).endswith(": logger")]
 
 
 def workers_of(s, pid):

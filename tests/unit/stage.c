@@ -18,6 +18,8 @@
 #include "gateway/arbiter/arbiter.h"
 #include "gateway/common/channel.h"
 #include "gateway/common/offspring.h"
+#include "gateway/config/log_sink.h"
+#include "gateway/logger/log.h"
 
 enum { STEP_MS = 10 };
 
@@ -46,8 +48,6 @@ serve(void)
 			poll(&p, 1, -1);
 		else if (m.type == MESSAGE_SERVE)
 			return -1;
-		else if (m.type == MESSAGE_REOPEN && m.fd != -1)
-			stage->reopened += close(m.fd) == 0;
 	}
 }
 
@@ -351,9 +351,17 @@ make_config(void)
 	struct config *c = calloc(1, sizeof(*c));
 	struct arena *memory = &c->memory;
 	struct app_settings *app = take_zeroed(memory, sizeof(*app));
+	struct log_sink *sink = take_zeroed(memory, sizeof(*sink));
 
 	c->server.errorlog = copy(memory, log_path);
 	c->server.loglevel = "debug";
+	c->server.log_overflow = "block";
+	c->server.log_user = "nobody";
+	sink->to = c->server.errorlog;
+	sink->takes = SINK_LOG;
+	sink->level = "debug";
+	c->server.sinks = sink;
+	c->server.n_sinks = 1;
 	c->server.pidfile = copy(memory, stage->pidfile);
 	c->apps = app;
 	c->n_apps = 1;
@@ -435,6 +443,7 @@ stage_start(void)
 	if (stage_arbiter != 0)
 		return;
 	prctl(PR_SET_PDEATHSIG, SIGKILL); /* should the test fail */
+	log_open(log_path);
 	exit(arbiter_run(make_config(), &job));
 }
 
@@ -452,14 +461,15 @@ stage_children(pid_t *pids)
 	int n = 0;
 
 	while ((entry = readdir(d)) != NULL && n < STAGE_CHILDREN) {
-		char path[300], state;
+		char path[300], name[32], state;
 		int pid = (int)strtol(entry->d_name, NULL, 10), parent;
 		snprintf(path, sizeof(path), "/proc/%d/stat", pid);
 		FILE *f = pid > 0 ? fopen(path, "r") : NULL;
 		if (f == NULL)
 			continue;
-		if (fscanf(f, "%*d (%*[^)]) %c %d", &state, &parent) == 2 &&
-			parent == stage_arbiter && state != 'Z')
+		if (fscanf(f, "%*d (%31[^)]) %c %d", name, &state, &parent) == 3 &&
+			parent == stage_arbiter && state != 'Z' &&
+			strcmp(name, "alicorn-logger") != 0)
 			pids[n++] = pid;
 		fclose(f);
 	}
@@ -480,8 +490,20 @@ stage_log(void)
 	return text;
 }
 
-int
-stage_count(const char *what)
+/* The logger writes a little later than others speak. */
+static void
+let_logger_write(void)
+{
+	size_t len;
+
+	do {
+		len = strlen(stage_log());
+		poll(NULL, 0, 3 * STEP_MS);
+	} while (strlen(stage_log()) != len);
+}
+
+static int
+count(const char *what)
 {
 	int n = 0;
 
@@ -490,10 +512,17 @@ stage_count(const char *what)
 	return n;
 }
 
+int
+stage_count(const char *what)
+{
+	let_logger_write();
+	return count(what);
+}
+
 void
 stage_wait_log(const char *what, int times)
 {
-	stage_wait(stage_count(what) >= times);
+	stage_wait(count(what) >= times);
 }
 
 void

@@ -26,7 +26,6 @@ struct stage {
 	bool is_broken; /* it cannot be read */
 
 	_Atomic int served; /* MESSAGE_SERVE was received */
-	_Atomic int reopened; /* MESSAGE_REOPEN was */
 	_Atomic int faults; /* something was not as a worker should find it */
 	_Atomic int descriptors; /* of a worker, at its start */
 	_Atomic int tired; /* so many more workers ask for their replacement */
@@ -56,7 +55,7 @@ void stage_tell_times(int number, int times);
 void stage_stop(void);
 void stage_expect_exit(int status);
 
-/* The children of the arbiter that live; returns how many. */
+/* The children of the arbiter that live, without its logger; returns how many. */
 int stage_children(pid_t *pids);
 
 const char *stage_log(void);

@@ -1,4 +1,5 @@
 /* Syslog: addresses, what a line begins with, and lines that are sent. */
+#include <arpa/inet.h>
 #include <check.h>
 #include <regex.h>
 #include <stdio.h>
@@ -9,8 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "gateway/logger/log.h"
-#include "gateway/logger/syslog.h"
+#include "gateway/logger/sink.h"
+#include "protocols/syslog.h"
 
 Suite *syslog_suite(void);
 
@@ -96,7 +97,8 @@ END_TEST
 /* ---- Lines ---- */
 
 static char folder[] = "/tmp/alicorn-XXXXXX";
-static char path[64], address[80], received[16384];
+static char path[64], received[16384];
+static const uint32_t id = 3;
 
 /* A reader of syslog at `path`. */
 static int
@@ -113,22 +115,76 @@ listen_at(int type)
 }
 
 static void
+add_sink(enum sink_kind kind, const char *scheme, const char *tag)
+{
+	struct sink_facts facts = {
+		.id = id,
+		.kind = kind,
+		.facility = "local0",
+	};
+
+	snprintf(facts.to, sizeof(facts.to), "%s%s", scheme, path);
+	snprintf(facts.tag, sizeof(facts.tag), "%s", tag);
+	sink_add(&facts, stock_create());
+}
+
+static void
 set_up(void)
 {
 	memcpy(folder + strlen(folder) - 6, "XXXXXX", 6);
 	ck_assert_ptr_nonnull(mkdtemp(folder));
 	snprintf(path, sizeof(path), "%s/log", folder);
-	snprintf(address, sizeof(address), "unix:%s", path);
 	ck_assert_ptr_null(log_open("/dev/null"));
+}
+
+static void
+ignore(uint32_t sink)
+{
+	(void)sink;
+}
+
+/* As much as the other side takes; a host has to be looked up first. */
+static void
+send_all(uint64_t now)
+{
+	for (int i = 0; i < 200 && !sinks_are_empty(); i++) {
+		if (sinks_write(now + (uint64_t)i * 1000, ignore) != -1)
+			usleep(1000);
+	}
 }
 
 static void
 tear_down(void)
 {
-	syslog_stop();
+	struct sink *s = sink_find(id);
+	size_t len = stock_all(&s->stock).len;
+
+	stock_done(&s->stock, len);
+	sink_end(id);
+	sinks_write(0, ignore);
+	ck_assert_ptr_null(sink_find(id));
 	log_open("-");
 	unlink(path);
 	rmdir(folder);
+}
+
+static bool
+say(enum log_level level, bool is_access, const char *text)
+{
+	struct sink *s = sink_find(id);
+	const struct sink_line line = {
+		.level = level,
+		.is_access = is_access,
+		.pid = 4711,
+		.app = "shop",
+		.text = slice_str(text),
+	};
+	uint64_t in;
+
+	if (sink_offer(s, &line, &in) == -1)
+		return false;
+	s->stock.state->in = in;
+	return true;
 }
 
 static void
@@ -156,88 +212,118 @@ START_TEST(lines_of_the_log)
 		{ LOG_LEVEL_ERROR, 131 },
 		{ LOG_LEVEL_WARNING, 132 },
 		{ LOG_LEVEL_INFO, 134 },
+		{ LOG_LEVEL_DEBUG, 135 },
 	};
 	int fd = listen_at(SOCK_DGRAM);
 	char pattern[128];
 
-	ck_assert_ptr_null(syslog_use(address, "a:b c", "local0"));
-	ck_assert(syslog_enabled());
+	add_sink(SINK_SYSLOG, "unix:", "a:b c");
 	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
-		log_line(levels[i].level, "one\n%d", (int)i);
+		ck_assert(say(levels[i].level, false, "one\ntwo"));
+		send_all(1);
 		snprintf(pattern, sizeof(pattern),
-			"^<%d>" STAMP " alicorn\\.a\\.b\\.c\\.error\\[%d\\]: "
-			"one\\\\x0a%d$",
-			levels[i].priority, (int)getpid(), (int)i);
+			"^<%d>" STAMP
+			" alicorn\\.a\\.b\\.c\\.error\\[4711\\]: one two$",
+			levels[i].priority);
 		expect(fd, pattern);
 	}
-	log_debug("below the level");
-	expect(fd, "^$");
-	syslog_send(SYSLOG_ACCESS_LOG, SYSLOG_INFO, SLICE("GET /"));
-	expect(fd, "^<134>" STAMP " alicorn\\.a\\.b\\.c\\.access\\[[0-9]+\\]: GET /$");
-	syslog_stop();
-	log_error("not sent");
-	expect(fd, "^$");
+	ck_assert(say(LOG_LEVEL_INFO, true, "GET /"));
+	send_all(1);
+	expect(fd, "^<134>" STAMP " alicorn\\.a\\.b\\.c\\.access\\[4711\\]: GET /$");
+	close(fd);
+}
+END_TEST
+
+START_TEST(lines_of_rfc_5424)
+{
+	int fd = listen_at(SOCK_DGRAM);
+
+	add_sink(SINK_SYSLOG, "unix:", "shop");
+	sink_find(id)->facts.rfc5424 = 1;
+	ck_assert(say(LOG_LEVEL_ERROR, false, "no"));
+	send_all(1);
+	expect(fd,
+		"^<131>1 [0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}[-+][0-9]{2}:[0-9]{2} "
+		"[^ ]+ alicorn\\.shop 4711 error - no$");
 	close(fd);
 }
 END_TEST
 
 START_TEST(lines_of_a_stream)
 {
+	char scheme[80];
 	int fd = listen_at(SOCK_STREAM);
 
-	strcat(address, "#stream");
-	ck_assert_ptr_null(syslog_use(address, NULL, "user"));
-	log_error("one");
-	log_error("two");
+	snprintf(scheme, sizeof(scheme), "unix:");
+	strcat(path, "#stream");
+	add_sink(SINK_SYSLOG, scheme, "");
+	path[strlen(path) - strlen("#stream")] = '\0';
+	ck_assert(say(LOG_LEVEL_ERROR, false, "one"));
+	ck_assert(say(LOG_LEVEL_ERROR, false, "two"));
+	send_all(1);
 	int client = accept(fd, NULL, NULL);
 	expect(client,
-		"^<11>" STAMP " alicorn\\.error\\[[0-9]+\\]: one\n<11>[^\n]*two\n$");
+		"^<131>" STAMP " alicorn\\.error\\[4711\\]: one\n<131>[^\n]*two\n$");
 	close(client);
 	close(fd);
 }
 END_TEST
 
-/* A socket is tried once in a second. */
-static void
-next_second(void)
+START_TEST(lines_of_the_journal)
 {
-	for (time_t now = time(NULL); time(NULL) == now;)
-		usleep(10000);
-}
-
-/* Nobody reads, or reads no more: the log goes on, and so does syslog when it is back.
- */
-START_TEST(lost_and_found)
-{
-	ck_assert_ptr_null(syslog_use(address, NULL, "user"));
-	log_error("lost");
 	int fd = listen_at(SOCK_DGRAM);
-	next_second();
-	log_error("found");
-	expect(fd, "found$");
-	for (int i = 0; i < 10000; i++)
-		log_error("too many");
-	close(fd);
-	unlink(path);
-	log_error("lost");
-	fd = listen_at(SOCK_DGRAM);
-	next_second();
-	log_error("found again");
-	expect(fd, "found again$");
+
+	add_sink(SINK_JOURNAL, "", "");
+	ck_assert(say(LOG_LEVEL_WARNING, false, "a\nPRIORITY=0"));
+	send_all(1);
+	expect(fd,
+		"^PRIORITY=4\nSYSLOG_IDENTIFIER=alicorn\nSYSLOG_PID=4711\n"
+		"ALICORN_POOL=shop\nMESSAGE=a PRIORITY=0\n$");
 	close(fd);
 }
 END_TEST
 
-START_TEST(addresses_that_cannot_be)
+/* Nobody reads, or reads no more: lines wait as far as there is room, and go on when
+ * somebody does again. */
+START_TEST(lost_and_found)
 {
-	ck_assert_ptr_nonnull(syslog_use("udp://no.such.host.invalid", NULL, "user"));
-	ck_assert(!syslog_enabled());
-	memset(path, 'x', sizeof(path) - 1);
-	char text[256];
-	snprintf(text, sizeof(text), "unix:/%s%s", path, path);
-	ck_assert_str_eq(syslog_use(text, NULL, "user"),
-		"the path is longer than a socket's may be (107 bytes)");
-	log_error("goes on");
+	add_sink(SINK_SYSLOG, "unix:", "");
+	ck_assert(say(LOG_LEVEL_ERROR, false, "first"));
+	ck_assert_int_ne(sinks_write(1, ignore), -1);
+	int fd = listen_at(SOCK_DGRAM);
+	send_all(10000);
+	expect(fd, "first$");
+	int n = 0;
+	while (say(LOG_LEVEL_ERROR, false, "too many"))
+		n++;
+	ck_assert_int_gt(n, 1000);
+	ck_assert_int_ne(sinks_write(20000, ignore), -1);
+	expect(fd, "too many$");
+	close(fd);
+	unlink(path);
+	sinks_write(30000, ignore);
+	fd = listen_at(SOCK_DGRAM);
+	sinks_write(40000, ignore);
+	expect(fd, "too many$");
+	close(fd);
+}
+END_TEST
+
+START_TEST(hosts_are_looked_up)
+{
+	struct sockaddr_in name = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(name);
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&name, len), 0);
+	getsockname(fd, (struct sockaddr *)&name, &len);
+	snprintf(path, sizeof(path), "localhost:%d", ntohs(name.sin_port));
+	add_sink(SINK_SYSLOG, "udp://", "");
+	ck_assert(say(LOG_LEVEL_ERROR, false, "found"));
+	send_all(1);
+	expect(fd, "^<131>" STAMP " [^ ]+ alicorn\\.error\\[4711\\]: found$");
+	close(fd);
 }
 END_TEST
 
@@ -254,9 +340,11 @@ syslog_suite(void)
 	tcase_add_checked_fixture(lines, set_up, tear_down);
 	tcase_set_timeout(lines, 10);
 	tcase_add_test(lines, lines_of_the_log);
+	tcase_add_test(lines, lines_of_rfc_5424);
 	tcase_add_test(lines, lines_of_a_stream);
+	tcase_add_test(lines, lines_of_the_journal);
 	tcase_add_test(lines, lost_and_found);
-	tcase_add_test(lines, addresses_that_cannot_be);
+	tcase_add_test(lines, hosts_are_looked_up);
 	suite_add_tcase(s, lines);
 	return s;
 }
