@@ -43,12 +43,15 @@ board_keep_kind(const struct pool *pool)
 }
 
 void
-board_keep_slot(struct family *f, const struct child *child)
+board_keep_child(struct family *f, const struct child *child)
 {
 	const struct pool *pool = child->pool;
+	unsigned row = board_row(f->board.own, pool->app->name);
 
+	if (child->slot == NULL)
+		return;
 	child->slot->generation = pool->heritage.generation;
-	child->slot->app = board_row(f->board.own, pool->app->name);
+	child->slot->app = row;
 }
 
 static void

@@ -20,8 +20,9 @@ enum board_kind board_keep_kind(const struct pool *pool);
 /* Connections that wait to be accepted; -1: unix sockets do not tell. */
 int64_t board_keep_backlog(const struct pool *pool);
 
-/* A child has taken its slot: readers shall know whose it is. */
-void board_keep_slot(struct family *f, const struct child *child);
+/* It is about to be started, with its slot, if it has one: readers shall know whose
+ * that is. Applications have rows in the order in which this is called. */
+void board_keep_child(struct family *f, const struct child *child);
 
 /* It has died: what was counted in its slot goes to its application, and the slot is
  * free. */

@@ -131,11 +131,11 @@ start(struct family *f, struct child *child)
 			errno = ENOSPC;
 			return "take a slot";
 		}
-		board_keep_slot(f, child);
 	}
 	child->voice = give_voice(child);
 	if (child->voice == NULL)
 		return "make a ring for the log";
+	board_keep_child(f, child);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) ==
 		-1)
 		return "make a channel";
