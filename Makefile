@@ -2,7 +2,7 @@
 # make run        install what is missing, build, serve the demo on 127.0.0.1:8000
 # make test       install what is missing, build, run all tests
 # make fuzz       look for bytes that break a codec: FUZZ_SECONDS (60) each, FUZZ=proxy for one
-# make bench      compare with other servers, in one run
+# make bench      compare with other servers, in one run; bench-quick: with ourselves before
 # make install    under PREFIX (/usr/local) below DESTDIR
 # make deb        Debian packages, in build/deb
 # Others: uninstall manual format clean deps. Variants, each in a folder of its own:
@@ -179,6 +179,10 @@ $(BUILD)/bench-routes: $(BUILD)/tests/bench/routes.o $(call objects,gateway/rout
 	$(Q)$(CC) $(CFLAGS) $(OWN_CFLAGS) $(LDFLAGS) $(OWN_LDFLAGS) -o $@ $^ \
 		$(CONFIG_LIBS) $(LLHTTP_LIBS) $(LDLIBS)
 
+$(BUILD)/bench-openloop: $(BUILD)/tests/bench/openloop.o
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(OWN_CFLAGS) $(LDFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(LDLIBS)
+
 $(BUILD)/settings: $(BUILD)/docs/settings.o $(call objects,gateway/config) \
 		$(PROTOCOLS) $(LLHTTP_OBJECTS)
 	$(call say,LINK,$@)
@@ -237,8 +241,14 @@ fuzzers: $(FUZZERS)
 
 bench:
 	$(DEPS) build languages bench
-	$(AGAIN) all $(TEST_FILES) $(BUILD)/bench-routes
+	$(AGAIN) all $(TEST_FILES) $(BUILD)/bench-routes $(BUILD)/bench-openloop
 	@ALICORN=$(BUILD)/alicorn tests/bench/bench $(if $(BENCH),--$(BENCH)) $(BENCH_FLAGS)
+
+# Instructions of a request beside those of tests/bench/instructions.json.
+bench-quick:
+	$(DEPS) build languages bench
+	$(AGAIN) all $(TEST_FILES)
+	@ALICORN=$(BUILD)/alicorn tests/bench/instructions $(BENCH_FLAGS)
 
 deps:
 	$(DEPS) build languages tests bench
@@ -304,5 +314,5 @@ format:
 clean:
 	rm -rf build build-*
 
-.PHONY: all run manual test test-files check-unit check-e2e check-threads fuzz fuzzers bench deps install uninstall deb format clean
+.PHONY: all run manual test test-files check-unit check-e2e check-threads fuzz fuzzers bench bench-quick deps install uninstall deb format clean
 .DELETE_ON_ERROR:

@@ -1,5 +1,6 @@
 /* The smallest application: a fixed reply. `make bench` measures the server with it. As
- * fixed.so:with_slow it takes 50 ms for the path /slow. */
+ * fixed.so:with_slow it takes 50 ms for the path /slow; as fixed.so:with_body it reads
+ * the body. */
 #include <string.h>
 #include <time.h>
 
@@ -29,4 +30,15 @@ with_slow(void *app, struct al_request *req)
 	if (strcmp(al_env(req, "PATH_INFO"), "/slow") == 0)
 		nanosleep(&pause, NULL);
 	return al_handle(app, req);
+}
+
+int
+with_body(void *app, struct al_request *req)
+{
+	static char part[64 * 1024];
+	ssize_t n;
+
+	while ((n = al_read(req, part, sizeof(part))) > 0)
+		;
+	return n == -1 ? AL_ERROR : al_handle(app, req);
 }

@@ -1,8 +1,10 @@
 """The servers that are compared, set up as their manuals advise for speed: two workers
-each, no access log, keep-alive without an end where there is keep-alive."""
+each, no access log, keep-alive without an end where there is keep-alive. What is compared
+with what is in groups.py."""
 
 import glob
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -10,7 +12,9 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+TOP = HERE.parents[1]
 WORKERS = 2
+MANY = 20000  # connections that a server must be able to hold
 HELLO = b"Hello, World!\n"
 
 
@@ -19,6 +23,7 @@ def tool(name):
 
 
 NGINX, UWSGI, GUNICORN = tool("nginx"), tool("uwsgi"), tool("gunicorn")
+LIGHTTPD = tool("lighttpd")
 # Debian's nginx module has a LuaJIT of its own, which cannot be installed beside the one that
 # Alicorn is built with: $NGINX_LUA is a folder in which its packages were unpacked.
 NGINX_LUA = Path(os.environ.get("NGINX_LUA", "/"))
@@ -34,12 +39,18 @@ def free_port():
         return s.getsockname()[1]
 
 
+def dashed(name):
+    """As a part of a path."""
+    return re.sub(r"[^\w.,-]", "-", name)
+
+
 class Server:
     """A running server; `needs` are others that work for it and count as its own."""
 
     def __init__(self, name, folder, command, port, needs=()):
         self.name, self.port = name, port
-        self.log = folder / (name.replace(" ", "-").replace("/", "-") + ".log")
+        self.wrk = self.rate = None  # where they are not those of its group
+        self.log = folder / (dashed(name) + ".log")
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
                 list(map(str, command)), cwd=folder, stdin=subprocess.DEVNULL, stdout=log,
@@ -73,32 +84,55 @@ def start(name, folder, command, port, needs=()):
     return Server(name, folder, command, port, needs).wait(("127.0.0.1", port))
 
 
-def alicorn(name, folder, program, target, needs=(), settings=""):
-    port = free_port()
-    config = folder / f"{name.replace(' ', '-')}.conf"
+def alicorn_of(name, folder, program, text, port, needs=(), launcher=()):
+    """With this text in its configuration file."""
+    config = folder / f"{dashed(name)}.conf"
     config.write_text(f"""
-workers = {WORKERS};
 loglevel = "warning";
 keepalive = 60;
+worker_connections = {MANY};
 {'user = "root";' if os.getuid() == 0 else ""}
-applications: {{ hello: {{ target = "{target}"; bind = "127.0.0.1:{port}"; {settings} }}; }};
+{text}
 """)
-    return start(name, folder, [program, "-c", config], port, needs)
+    return start(name, folder, [*launcher, program, "-c", config], port, needs)
 
 
-def nginx(name, folder, location, needs=(), main="", http="", launcher=()):
+def alicorn(name, folder, program, target, needs=(), settings="", launcher=()):
+    """With one application."""
     port = free_port()
-    config = folder / f"{name.replace(' ', '-')}.nginx"
+    text = f'workers = {WORKERS}; applications: {{ hello: {{ target = "{target}"; ' \
+        f'bind = "127.0.0.1:{port}"; {settings} }}; }};'
+    return alicorn_of(name, folder, program, text, port, needs, launcher)
+
+
+def alicorn_routes(name, folder, program, targets, routes, launcher=(),
+                   settings=f"workers = {WORKERS};"):
+    """With these applications, named a, b and so on, behind one address, and routes."""
+    port = free_port()
+    apps = "".join(f'{chr(ord("a") + i)}: {{ target = "{t}"; }}; '
+                   for i, t in enumerate(targets))
+    text = f'bind = "127.0.0.1:{port}"; {settings}\n' \
+        f"applications: {{ {apps} }};\nroutes = ( {', '.join(routes)} );"
+    return alicorn_of(name, folder, program, text, port, launcher=launcher)
+
+
+def nginx(name, folder, location, needs=(), main="", http="", launcher=(), connections=1024):
+    """One server; `location` is what it does for every path, or whole locations."""
+    port = free_port()
+    config = folder / f"{dashed(name)}.nginx"
     temporary = "\n".join(f"{kind}_temp_path {folder}/{kind};" for kind in
                           ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    if not location.startswith("location"):
+        location = f"location / {{ {location} }}"
     config.write_text(f"""
 {main}
 {"user root root;" if os.getuid() == 0 else ""}
 daemon off;
 worker_processes {WORKERS};
+worker_rlimit_nofile {MANY};
 pid {folder}/{port}.pid;
 error_log stderr crit;
-events {{ worker_connections 1024; }}
+events {{ worker_connections {connections}; }}
 http {{
 	access_log off;
 	{http}
@@ -107,18 +141,11 @@ http {{
 	{temporary}
 	server {{
 		listen 127.0.0.1:{port};
-		location / {{ {location} }}
+		{location}
 	}}
 }}
 """)
     return start(name, folder, [*launcher, NGINX, "-e", "stderr", "-c", config], port, needs)
-
-
-def gunicorn(name, folder, *arguments):
-    port = free_port()
-    return start(name, folder, [
-        GUNICORN, "--workers", WORKERS, "--bind", f"127.0.0.1:{port}", "--keep-alive", 60,
-        "--log-level", "warning", "--chdir", HERE, *arguments, "hello:application"], port)
 
 
 def nginx_lua(name, folder):
@@ -131,6 +158,36 @@ def nginx_lua(name, folder):
                  main="".join(f"load_module {module};" for module in NGINX_LUA_MODULES),
                  http=f'lua_package_path "{NGINX_LUA}/usr/share/lua/5.1/?.lua;;";',
                  launcher=["env", f"LD_LIBRARY_PATH={NGINX_LUA}/usr/lib/x86_64-linux-gnu"])
+
+
+def lighttpd(name, folder, root):
+    """Files of a folder."""
+    port = free_port()
+    config = folder / f"{dashed(name)}.lighttpd"
+    config.write_text(f"""
+server.bind = "127.0.0.1"
+server.port = {port}
+server.document-root = "{root}"
+server.errorlog = "{folder}/lighttpd-errors.log"
+server.max-worker = {WORKERS}
+server.max-fds = {MANY}
+server.max-connections = {MANY // 2}
+server.max-keep-alive-requests = 1000000000
+server.max-keep-alive-idle = 60
+server.network-backend = "sendfile"
+server.stat-cache-engine = "inotify"
+index-file.names = ( "index.html" )
+mimetype.assign = ( ".html" => "text/html" )
+""")
+    return start(name, folder, [LIGHTTPD, "-D", "-f", config], port)
+
+
+def gunicorn(name, folder, *arguments):
+    port = free_port()
+    return start(name, folder, [
+        GUNICORN, "--workers", WORKERS, "--bind", f"127.0.0.1:{port}", "--keep-alive", 60,
+        "--worker-connections", MANY, "--log-level", "warning", "--chdir", HERE, *arguments,
+        "hello:application"], port)
 
 
 UWSGI_COMMON = ["--master", "--processes", WORKERS, "--disable-logging", "--die-on-term"]
@@ -152,127 +209,50 @@ def uwsgi_lua(name, folder):
 
 
 def uwsgi_socket(name, folder, *arguments):
-    path = f"{folder}/uwsgi.sock"
-    return Server(name, folder, [UWSGI, "--uwsgi-socket", path, *UWSGI_ARGUMENTS, *arguments],
-                  None).wait(path)
+    """For nginx: its address is the path of the socket."""
+    path = f"{folder}/{dashed(name)}.sock"
+    server = Server(name, folder, [UWSGI, "--uwsgi-socket", path, *UWSGI_ARGUMENTS,
+                                   *arguments], None)
+    server.path = path
+    return server.wait(path)
 
 
-def fpm_socket(name, folder):
-    path = f"{folder}/fpm.sock"
-    (folder / "fpm.conf").write_text(f"""
+def fpm_socket(name, folder, processes=WORKERS):
+    path = f"{folder}/{dashed(name)}.sock"
+    config = folder / f"{dashed(name)}.conf"
+    config.write_text(f"""
 [global]
 error_log = {folder}/fpm-errors.log
 [www]
 {"user = root" if os.getuid() == 0 else ""}
 listen = {path}
 pm = static
-pm.max_children = {WORKERS}
+pm.max_children = {processes}
 """)
-    return Server(name, folder, [FPM, "-F", "-R", "-y", folder / "fpm.conf"],
-                  None).wait(path)
+    server = Server(name, folder, [FPM, "-F", "-R", "-y", config], None)
+    server.path = path
+    return server.wait(path)
 
 
-# ---- What is compared with what. begin(needed, function, …) starts a server, or says why
-# not: then it returns None. A group's `body` is what "/" answers, if it is not HELLO. ----
+def version(command):
+    """What a program says of its version, or None."""
+    if not command[0]:
+        return None
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          check=False)
+    found = re.search(r"\d+(\.\d+)+", done.stdout)
+    return found and found[0]
 
 
-def fixed_reply(begin, folder, program):
-    begin(program, alicorn, "alicorn, C", folder, program,
-          f"c:{program.parent}/apps/fixed.so")
-    begin(program, alicorn, "alicorn, C, no relief", folder, program,
-          f"c:{program.parent}/apps/fixed.so", settings="relief_after = 0;")
-    begin(NGINX, nginx, "nginx, return 200", folder,
-          r'default_type text/plain; return 200 "Hello, World!\n";')
-
-
-def python_hello(begin, folder, program):
-    begin(program, alicorn, "alicorn, Python", folder, program, "python:hello:application",
-          settings=f'chdir = "{HERE}";')
-    begin(GUNICORN, gunicorn, "gunicorn sync", folder)
-    begin(GUNICORN, gunicorn, "gunicorn gthread", folder, "--worker-class", "gthread",
-          "--threads", 4)
-    begin(UWSGI, uwsgi, "uwsgi, http-socket", folder)
-    behind = begin(UWSGI and NGINX, uwsgi_socket, "uwsgi behind nginx", folder)
-    if behind:
-        begin(NGINX, nginx, "nginx + uwsgi", folder, "include /etc/nginx/uwsgi_params; "
-              f"uwsgi_pass unix:{folder}/uwsgi.sock;", [behind])
-
-
-def php_hello(begin, folder, program):
-    begin((program.parent / "php.so").exists(), alicorn, "alicorn, PHP", folder, program,
-          f"php:{HERE}", settings='index = "hello.php";')
-    fpm = begin(FPM, fpm_socket, "php-fpm", folder)
-    if not fpm:
-        return
-    begin(program, alicorn, "alicorn + php-fpm", folder, program,
-          f"fcgi:unix:{folder}/fpm.sock", [fpm], f'root = "{HERE}"; index = "hello.php";')
-    begin(NGINX, nginx, "nginx + php-fpm", folder, "include /etc/nginx/fastcgi_params; "
-          f"fastcgi_param SCRIPT_FILENAME {HERE}/hello.php; "
-          f"fastcgi_pass unix:{folder}/fpm.sock;", [fpm])
-    # The last of its round, as the connections that it keeps hold php-fpm for a while.
-    begin(program, alicorn, "alicorn + php-fpm, kept", folder, program,
-          f"fcgi:unix:{folder}/fpm.sock", [fpm],
-          f'root = "{HERE}"; index = "hello.php"; workers = 1; '
-          f'fcgi_connections = {WORKERS}; fcgi_keepalive = {WORKERS};')
-
-
-def lua_hello(begin, folder, program):
-    for kind, label in ("lua", "Lua 5.4"), ("luajit", "LuaJIT"):
-        begin((program.parent / f"{kind}.so").exists(), alicorn, f"alicorn, {label}", folder,
-              program, f"{kind}:{HERE}/hello.lua")
-    begin(NGINX and NGINX_LUA_MODULES[1].exists(), nginx_lua, "nginx, lua module", folder)
-    begin(UWSGI and UWSGI_LUA, uwsgi_lua, "uwsgi, Lua", folder)
-
-
-def one_in_a_hundred(begin, folder, program):
-    """Four workers each; at the most 7,700 requests a second can be had from four."""
-    workers, python = "workers = 4;", f'workers = 4; chdir = "{HERE}";'
-    begin(program, alicorn, "alicorn, C", folder, program,
-          f"c:{program.parent}/apps/fixed.so:with_slow", settings=workers)
-    begin(program, alicorn, "alicorn, Python", folder, program, "python:hello:application",
-          settings=python)
-    begin(program, alicorn, "alicorn, Python, no relief", folder, program,
-          "python:hello:application", settings=python + " relief_after = 0;")
-    begin(program, alicorn, "alicorn, Python, 4 threads", folder, program,
-          "python:hello:application", settings=python + " threads = 4;")
-    begin(GUNICORN, gunicorn, "gunicorn gthread", folder, "--workers", 4, "--worker-class",
-          "gthread", "--threads", 4)
-    begin(UWSGI, uwsgi, "uwsgi, http-socket", folder, "--processes", 4)
-    behind = begin(UWSGI and NGINX, uwsgi_socket, "uwsgi behind nginx", folder,
-                   "--processes", 4)
-    if behind:
-        begin(NGINX, nginx, "nginx + uwsgi", folder, "include /etc/nginx/uwsgi_params; "
-              f"uwsgi_pass unix:{folder}/uwsgi.sock;", [behind])
-
-
-def static(size):
-    """Files of that size; the body is what all must answer."""
-    def group(begin, folder, program):
-        root = folder / "root"
-        root.mkdir()
-        (root / "index.html").write_bytes(group.body)
-        begin((program.parent / "files.so").exists(), alicorn, "alicorn, files", folder, program,
-              f"files:{root}")
-        # nginx heeds tcp_nopush of a server, but not of a location.
-        location, http = f"root {root};", "sendfile on; tcp_nopush on;"
-        begin(NGINX, nginx, "nginx", folder, location, http=http)
-        begin(NGINX, nginx, "nginx, open_file_cache", folder, location,
-              http=http + " open_file_cache max=1000; open_file_cache_valid 1s;")
-
-    group.body = bytes(i * i % 251 for i in range(size))
-    return group
-
-
-GROUPS = {
-    "A fixed reply": fixed_reply,
-    "Python, hello": python_hello,
-    "PHP, hello": php_hello,
-    "Lua, hello": lua_hello,
-    "Static, 1 KB": static(1 << 10),
-    "Static, 100 KB": static(100 << 10),
-    "Static, 1 MB": static(1 << 20),
-    "One call in a hundred sleeps 50 ms": one_in_a_hundred,
-}
-
-# What wrk asks, where it is not the same each time.
-SCRIPTS = {one_in_a_hundred: HERE / "slow.lua"}
+def versions():
+    """Of all that is compared."""
+    programs = {
+        "nginx": [NGINX, "-v"],
+        "lighttpd": [LIGHTTPD, "-v"],
+        "gunicorn": [GUNICORN, "--version"],
+        "uwsgi": [UWSGI, "--version"],
+        "php-fpm": [FPM, "-v"],
+        "Python": ["/usr/bin/python3", "--version"],
+    }
+    found = {name: version(command) for name, command in programs.items()}
+    return ", ".join(f"{name} {number}" for name, number in found.items() if number)
