@@ -63,11 +63,11 @@ def run(folder, *arguments, env=None):
 
 
 def split(text):
-    """The comment, on one line, and the settings, each on one line."""
+    """The comment and the settings, each of them on one line."""
     lines = text.splitlines()
     told = " ".join(line[1:].strip() for line in lines if line.startswith("#"))
     settings = "\n".join(line for line in lines if not line.startswith("#"))
-    return told, re.sub(r'\n\t*(?="|\])', " ", settings)  # each list on one line
+    return told, re.sub(r"\s+", " ", settings)
 
 
 def check(folder, text, *arguments, what="--check-config"):
@@ -222,8 +222,12 @@ statsd_host = 'localhost:8125'
 statsd_prefix = 'shop'
 logconfig_dict = {'version': 1}
 worker_tmp_dir = '/dev/shm'
-"""}, ['statsd_prefix = "shop";'], ["worker_class: Careful: a class of one's own", "logconfig_dict, logger_class",
-           "worker_tmp_dir: has no meaning here"]),
+control_socket = 'run/gunicorn.ctl'
+control_socket_mode = 0o660
+"""}, ['statsd_host = "localhost:8125";', 'statsd_prefix = "shop";',
+         'control_socket = "FOLDER/run/gunicorn.ctl";', 'control_socket_mode = "0660";'],
+        ["worker_class: Careful: a class of one's own", "logconfig_dict, logger_class: the log is",
+         "logs = ( { to =", "worker_tmp_dir: has no meaning here", "alicornctl(1) speaks"]),
     Case("TLS and HTTP/2", ["gunicorn.conf.py", "shop.wsgi:app"], {
         "gunicorn.conf.py": "certfile = 'c.pem'\nkeyfile = 'k.pem'\nca_certs = 'ca.pem'\n"
                             "cert_reqs = 2\nhttp_protocols = 'h2,h1'\n"
@@ -398,8 +402,9 @@ vacuum          = true
     Case("Flask by HTTP", ["uwsgi.ini"], {
         "uwsgi.ini": "[uwsgi]\nhttp = :5000\nwsgi-file = app.py\ncallable = app\nprocesses = 4\n"
                      "threads = 2\nstats = 127.0.0.1:9191\ndisable-logging = true\n"},
-        ['target = "python:FOLDER/app.py:app";', 'bind = [ ":5000" ];', "threads = 2;"],
-        ["stats: an application of its own shows them"], ["accesslog"]),
+        ["app: {", 'target = "python:FOLDER/app.py:app";', 'bind = [ ":5000" ];', "threads = 2;",
+         "status: {", 'target = "status:";', 'bind = [ "127.0.0.1:9191" ];', "workers = 1;"],
+        ["stats: the application status has a page"], ["accesslog", "routes"]),
     Case("production", ["uwsgi.ini"], {
         "uwsgi.ini": """[uwsgi]
 strict = true
@@ -463,10 +468,10 @@ touch-reload = %p
 plugins = python3,http
 http-socket = 0.0.0.0:8000
 https = :8443,cert.pem,key.pem
-mount = /shop=shop.wsgi:application
-manage-script-name = true
-static-map = /static=FOLDER/static
-route = ^/old redirect:/new
+module = shop.wsgi:application
+route-if = equal:${HTTP_X};1 redirect:/new
+carbon = 127.0.0.1:2003
+master-fifo = fifo
 cron = 0 2 -1 -1 -1 python manage.py clearsessions
 spooler = spool
 mule = mule.py
@@ -479,8 +484,9 @@ if-env = PORT
 http = :$(PORT)
 endif =
 """}, ['target = "python:shop.wsgi:application";'],
-        ["https: TLS is not built in", "mount, manage-script-name: the path",
-         "static-map, route, offload-threads: routes", "cron, spooler: there are no tasks",
+        ["https: TLS is not built in",
+         "route-if = equal:${HTTP_X};1 redirect:/new: has no counterpart among routes",
+         "cron, spooler: there are no tasks", "carbon: metrics go to statsd", "alicornctl(1)",
          "mule: put what", "attach-daemon: other programs", "cache2: nothing is shared",
          "gevent: there is no other loop", "unheard-of: is not converted",
          "if-env, endif: conditions"], env={"PORT": "8099"}),
@@ -497,12 +503,71 @@ endif =
          'client_address = "x-forwarded-for";', 'limit_memory = "512M";',
          'pythonpath = [ "FOLDER/lib", "FOLDER/vendor" ];'],
         ["log-format: cpu has no counterpart"], ["socket: only"]),
+    Case("mounted applications", ["uwsgi.ini"], {
+        "uwsgi.ini": """[uwsgi]
+master = true
+processes = 2
+http-socket = 127.0.0.1:8080
+manage-script-name = true
+mount = /shop=shop.wsgi:application
+mount = /shop/admin=app.py
+mount = /=app:app
+static-map = /static=FOLDER/static
+static-map = /static=FOLDER/other
+static-map = /robots.txt=FOLDER/static/robots.txt
+static-map = /favicon.ico=FOLDER/static/icon.ico
+static-index = index.html
+static-expires = /* 7776000
+route = ^/old/(.*) redirect-permanent:/new/$1
+route = ^/shop\\.html$ redirect:https://${HTTP_HOST}/shop
+route = \\.bak$ break:404 Not Found
+route-uri = ^/hidden/ break:403 Forbidden
+route-uri = ^/exactly$ break:403 Forbidden
+route-host = ^www\\.example\\.org$ redirect-301:https://example.org${REQUEST_URI}
+route-remote-addr = ^10\\.1\\..* break:403
+route = ^/a rewrite:/b
+stats-push = statsd:127.0.0.1:8125,shop
+""", "static/robots.txt": ""},
+         ["app: {", 'target = "python:app:app";', "shop: {",
+          'target = "python:shop.wsgi:application";', "shop_admin: {",
+          'target = "python:FOLDER/app.py:application";', 'bind = [ "127.0.0.1:8080" ];',
+          '{ path = "/old/*"; redirect = "/new$rest"; status = 301; }',
+          '{ path = "/shop.html"; redirect = "https://$host/shop"; }',
+          '{ path = "*.bak"; status = 404; }', '{ path = "/hidden/*"; status = 403; }',
+          'host = "www.example.org";', 'redirect = "https://example.org$uri";',
+          '{ source = "10.1.0.0/16"; status = 403; }',
+          'files = "FOLDER/static";', 'mount = "/static";', 'cache_control = "max-age=7776000";',
+          '{ path = "/shop/admin/*"; app = "shop_admin"; mount = "/shop/admin"; }, '
+          '{ path = "/shop/*"; app = "shop"; mount = "/shop"; }, { app = "app"; }',
+          'statsd_host = "127.0.0.1:8125";', 'statsd_prefix = "shop";', "preload_app = true;"],
+         ["route-uri = ^/exactly$ break:403 Forbidden, route = ^/a rewrite:/b: has no counterpart",
+          "static-map = /static=FOLDER/other: the same path again",
+          "static-map = /favicon.ico=FOLDER/static/icon.ico: is not",
+          "workers: each application has processes of its own", "static-map: what is no file"]),
+    Case("files beside the application", ["uwsgi.ini"], {
+        "uwsgi.ini": "[uwsgi]\nhttp-socket = 127.0.0.1:8080\nmodule = shop.wsgi\n"
+                     "check-static = static\nstatic-skip-ext = .py\nstatic-skip-ext = .cfg\n"
+                     "static-map2 = /media=%d\nstatic-expires-type = text/css 60\n"
+                     "disable-logging = true\nlog-4xx = true\nlog-5xx = true\n"
+                     "log-slow = 500\nlogformat = %(addr) %(pid)\nharakiri = 5\n",
+        "static/a.css": ""},
+         ["shop: {", '{ path = [ "*.py", "*.cfg" ]; app = "shop"; }',
+          '{ path = "/media/*"; files = "FOLDER"; app = "shop"; }',
+          '{ files = "FOLDER/static"; app = "shop"; }', 'status = [ "4xx", "5xx" ];',
+          "slower_than = 500;", 'format = "%(h)s %(w)s";'],
+         ["static-expires-type = text/css 60: each route"], ["accesslog"]),
     Case("PHP", ["uwsgi.ini"], {
         "uwsgi.ini": "[uwsgi]\nplugin = php\nhttp-socket = 127.0.0.1:8080\n"
                      "php-docroot = blog\nphp-index = index.php\nphp-set = date.timezone=UTC\n"
                      "php-allowed-ext = .php\n"},
         ['target = "php:FOLDER/blog";', 'index = "index.php";', '[ "date.timezone=UTC" ]'],
         php=True),
+    Case("PHP with its files", ["uwsgi.ini"], {
+        "uwsgi.ini": "[uwsgi]\nplugin = php\nhttp-socket = 127.0.0.1:8080\nharakiri = 9\n"
+                     "php-docroot = FOLDER/blog\ncheck-static = FOLDER/blog\n"
+                     "static-skip-ext = .php\nphp-index = index.php\nstatic-map = /s=FOLDER/shop\n"},
+        ["blog: {", 'index = "index.php";', 'files = "FOLDER/shop"; mount = "/s";'],
+        ["check-static: a PHP application sends"], ['files = "FOLDER/blog"'], php=True),
     Case("an emperor's", ["uwsgi.ini"], {
         "uwsgi.ini": "[uwsgi]\nemperor = /etc/uwsgi/vassals\nuid = USER\n"},
         [], ["emperor: a folder of configurations", "target: no application is named"],
@@ -554,18 +619,21 @@ $header_x_id $cookie_a" }
          'client_address = "x-forwarded-for";', '%(h)s - - %(t)s \\"%(r)s\\" %(s)s %(B)s',
          "%({x-id}i)s -"],
         ["my-app: isolation: is for the service of systemd", "my-app: stderr: what applications",
-         "settings.http.static: there are no routes", "access_log: $cookie_a",
+         "settings.http.static: types are told", "access_log: $cookie_a",
          "my-app: timeout: there is no limits.timeout"]),
     Case("routes, targets and PHP", ["unit.json"], {"unit.json": """{
     "listeners": {
-        "*:80": { "pass": "routes" },
-        "[::1]:8443": { "pass": "routes/main", "tls": { "certificate": "bundle" } },
+        "*:8080": { "pass": "routes" },
+        "[::1]:8443": { "pass": "routes", "tls": { "certificate": "bundle" } },
         "unix:/run/unit/admin.sock": { "pass": "applications/blog/admin" }
     },
     "routes": [
-        { "match": { "uri": "/static/*" }, "action": { "share": "/www$uri" } },
+        { "match": { "uri": "/static/*" }, "action": { "share": "FOLDER/shop$uri" } },
         { "match": { "uri": "/api/*" }, "action": { "pass": "applications/api" } },
-        { "action": { "share": "/www$uri", "fallback": { "pass": "applications/blog/index" } } }
+        { "match": { "uri": ["*.php", "*.php/*"] }, "action": { "pass": "applications/blog/admin" } },
+        { "match": { "uri": "/chat/*" }, "action": { "pass": "applications/chat" } },
+        { "action": { "share": "FOLDER/blog/public$uri",
+                      "fallback": { "pass": "applications/blog/index" } } }
     ],
     "applications": {
         "blog": { "type": "php 8.2", "processes": 4, "options": {
@@ -580,12 +648,69 @@ $header_x_id $cookie_a" }
     },
     "upstreams": { "other": { "servers": { "192.168.0.100:8080": {} } } }
 }"""}, ["blog_admin: {", "blog_index: {", 'target = "php:FOLDER/blog/public";',
-        'script = "index.php";', '[ "memory_limit=256M" ]', 'bind = [ ":80", "[::1]:8443" ];',
-        'bind = [ "unix:/run/unit/admin.sock" ];', 'bind = [ "unix:/run/alicorn-api.sock" ];'],
-        ["listener *:80, listener [::1]:8443: there are no routes",
-         "legacy: applications of type ruby", "chat: applications of type external",
-         "listener [::1]:8443: TLS", "upstreams: there are none", "api: bind: no listener is left"],
+        'script = "index.php";', '[ "memory_limit=256M" ]', 'bind = [ ":8080", "[::1]:8443" ];',
+        'bind = [ "unix:/run/unit/admin.sock" ];', '{ path = "/static/*"; files = "FOLDER/shop"; }, '
+        '{ path = "/api/*"; app = "api"; }, { path = "*.php"; app = "blog_admin"; }, '
+        '{ path = "/chat/*"; status = 503; }, { app = "blog_index"; }'],
+        ["legacy: applications of type ruby", "chat: applications of type external",
+         "listener [::1]:8443: TLS", "upstreams: there are none", "blog: targets: each is",
+         "routes, step 3: uri *.php/*: cannot be said", "step 4: applications/chat: has no"],
         php=True),
+    Case("criteria and actions", ["unit.json"], {"unit.json": """{
+    "listeners": {
+        "*:8080": { "pass": "routes/main" },
+        "*:8081": { "pass": "routes/main", "forwarded": { "client_ip": "X-Forwarded-For",
+                                                          "source": "10.0.0.1" } },
+        "*:8082": { "pass": "applications/api" },
+        "*:8083": { "pass": "applications/shop" },
+        "*:8084": { "pass": "routes/gone" }
+    },
+    "routes": {
+        "main": [
+            { "match": { "uri": "/old/*", "host": "WWW.example.org" },
+              "action": { "return": 301, "location": "https://${host}/new$request_uri" } },
+            { "match": { "uri": "/a b", "method": ["GET", "HEAD"], "headers": { "X-Api": "*" } },
+              "action": { "return": 410 } },
+            { "match": { "scheme": "http" }, "action": { "return": 301, "location": "/s" } },
+            { "match": { "uri": "/admin/*", "source": "!10.0.0.0/8" }, "action": { "return": 403 } },
+            { "match": { "uri": "~^/x" }, "action": { "pass": "applications/api" } },
+            { "match": { "uri": "/favicon.ico" }, "action": { "share": "FOLDER/shop/favicon.ico" } },
+            { "match": { "host": "*.example.com" }, "action": { "pass": "routes/sub" } },
+            { "match": { "uri": "/r/*" }, "action": { "rewrite": "/$uri",
+                                                      "pass": "applications/shop" } },
+            { "match": { "uri": "/far/*" }, "action": { "proxy": "http://127.0.0.1:1" } },
+            { "match": { "uri": "/js/*" }, "action": { "share": "FOLDER$uri", "types": ["text/*"],
+                                                       "fallback": { "pass": "applications/shop" } } },
+            { "action": { "share": ["FOLDER/shop$uri", "FOLDER/venv$uri"], "index": "i.html",
+                "response_headers": { "Cache-Control": "max-age=60", "Server": null },
+                "fallback": { "pass": "applications/shop" } } }
+        ],
+        "sub": [
+            { "match": { "uri": ["/api/v1/*"], "source": ["127.0.0.1", "[::1]", "10.1.2.3/8"] },
+              "action": { "pass": "applications/api" } }
+        ],
+        "gone": [ { "action": { "pass": "upstreams/x" } } ]
+    },
+    "applications": {
+        "shop": { "type": "python", "path": "FOLDER", "module": "shop.wsgi", "user": "USER" },
+        "api": { "type": "python", "path": "FOLDER", "module": "app", "prefix": "/api",
+                 "user": "USER" }
+    }
+}"""}, ['bind = [ ":8083" ];', 'user = "USER";', '[ ":8080" ];', '[ ":8081" ];', '[ ":8082" ];',
+        'forwarded_allow_ips = [ "10.0.0.1" ];', 'host = "www.example.org";', 'path = "/a b";',
+        'redirect = "https://$host/new$uri";', 'method = [ "GET", "HEAD" ];', 'header = "X-Api";',
+        "status = 410;", '{ path = "/admin/*"; status = 403; }',
+        '{ path = "/favicon.ico"; files = "FOLDER/shop"; }', 'path = "/api/v1/*";',
+        'source = [ "127.0.0.1", "::1", "10.0.0.0/8" ];', 'mount = "/api";',
+        '{ host = "*.example.com"; status = 404; }', '{ path = "/r/*"; app = "shop"; }',
+        '{ path = "/far/*"; status = 503; }', '{ path = "/js/*"; app = "shop"; }',
+        'files = "FOLDER/shop";', 'index = "i.html";', '[ "Cache-Control=max-age=60" ]',
+        '{ path = "/api/*"; app = "api"; mount = "/api"; }, { app = "api"; }'],
+        ["routes/main, step 3: scheme", "step 5: uri: has no counterpart", "step 4: source: has no "
+         "counterpart in routes; as the step refuses requests", "step 8: rewrite: the path stays",
+         "step 9: proxy, routes/gone, step 1: upstreams/x: has no", "step 10: share: files are not chosen",
+         "step 11: share: a route sends", "response_headers: fields are added",
+         "listener :8084: nothing is left", "user: of the"]),
     Case("names and ASGI", ["unit.json"], {"unit.json": """{
     "listeners": { "*:8000": { "pass": "applications/2nd app" },
                    "*:8001": { "pass": "upstreams/x" } },
@@ -593,8 +718,9 @@ $header_x_id $cookie_a" }
         "2nd app": { "type": "python", "path": "FOLDER", "module": "app", "protocol": "asgi",
                      "prefix": "/shop", "thread_stack_size": 65536 },
         "2nd_app": { "type": "python", "path": ["FOLDER"], "module": "app" } }
-}"""}, ["app_2nd_app: {", "app_2nd_app_2: {"],
-        ["ASGI is not built in", "prefix: a proxy sends /shop", "upstreams/x"]),
+}"""}, ["app_2nd_app: {", "app_2nd_app_2: {", 'app = "app_2nd_app"; mount = "/shop"; }, '
+        '{ app = "app_2nd_app"; }'],
+        ["ASGI is not built in", "upstreams/x: there are no upstreams"]),
 ]
 
 CASES = [("gunicorn", case) for case in GUNICORN] + [("command", case) for case in COMMANDS] \
@@ -606,9 +732,7 @@ CASES = [("gunicorn", case) for case in GUNICORN] + [("command", case) for case 
 def test_input(folder, case):
     if SANITIZED and any("limit-as" in str(text) for text in case.files.values()):
         pytest.skip("a sanitizer needs more address space than the limit")
-    for name, text in case.files.items():
-        (folder / name).parent.mkdir(exist_ok=True)
-        (folder / name).write_text(filled(text, folder))
+    write_files(folder, case.files)
     env = {name: filled(value, folder) for name, value in (case.env or {}).items()}
     done = run(folder, *(filled(a, folder) for a in case.arguments), env=env)
     assert done.returncode == 0, done.stderr
@@ -729,6 +853,90 @@ def worker_exit(server, worker):
     s.stop()
     s.wait_log(rf"hook: \d+ leaves {s.pid}")
     assert "hook: begun" in s.log()
+
+
+NAMES = """
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [f"{environ['SCRIPT_NAME']}|{environ['PATH_INFO']}".encode()]
+"""
+
+
+def write_files(folder, files):
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(filled(text, folder))
+
+
+def served(server, folder, name, files):
+    """A server of what was made of these files."""
+    write_files(folder, files)
+    done = run(folder, "-o", "made.conf", name)
+    assert done.returncode == 0, done.stderr
+    return server(arguments=["-c", folder / "made.conf"])
+
+
+def test_what_uwsgi_mounts_is_served(server, folder):
+    s = served(server, folder, "uwsgi.ini", {"names.py": NAMES, "static/a.css": "a {}", "uwsgi.ini": """
+[uwsgi]
+http-socket = 127.0.0.1:0
+stats = FOLDER/stats.sock
+manage-script-name = true
+mount = /=app:app
+mount = /names=names.py
+mount = /names/in=names
+static-map = /static=static
+static-expires = /* 60
+check-static = static
+route = ^/old/(.*)$ redirect-permanent:/names/$1
+route-uri = ^/secret/ break:403 Forbidden
+"""})
+    for name in "front", "status":
+        s.wait_log(f"listening on .* for {name}")
+    assert s.get("/", name="front").body == b"served"
+    assert s.get("/names/a/b", name="front").body == b"/names|/a/b"
+    assert s.get("/names/in", name="front").body == b"/names/in|"
+    css = s.get("/static/a.css", name="front")
+    assert css.body == b"a {}" and css.field("cache-control") == "max-age=60"
+    assert s.get("/a.css", name="front").body == b"a {}"
+    assert s.get("/static/none", name="front").status == 404
+    moved = s.get("/old/x?q=1", name="front")
+    assert (moved.status, moved.field("location")) == (301, "/names/x")
+    assert s.get("/secret/x", name="front").status == 403
+    assert s.get("/ready", name="status").status == 200
+
+
+def test_what_unit_routes_is_served(server, folder):
+    s = served(server, folder, "unit.json", {"names.py": NAMES, "static/a.css": "a {}", "unit.json": """{
+    "listeners": { "127.0.0.1:0": { "pass": "routes" } },
+    "routes": [
+        { "match": { "uri": "/old/*" },
+          "action": { "return": 307, "location": "http://${host}/new${request_uri}" } },
+        { "match": { "method": "POST", "uri": "/static/*" }, "action": { "return": 405 } },
+        { "match": { "uri": "/static/*" }, "action": { "share": "FOLDER$uri",
+            "response_headers": { "X-By": "share" } } },
+        { "match": { "host": "names.example" }, "action": { "pass": "applications/names" } },
+        { "match": { "uri": "/names/*" }, "action": { "pass": "applications/names" } },
+        { "action": { "share": "FOLDER/static$uri", "fallback": { "pass": "applications/app" } } }
+    ],
+    "applications": {
+        "app": { "type": "python", "path": "FOLDER", "module": "app" },
+        "names": { "type": "python", "path": "FOLDER", "module": "names", "prefix": "/names" }
+    }
+}"""})
+    moved = s.get("/old/a?b=1")
+    assert moved.status == 307 and moved.field("location").endswith("/new/old/a?b=1")
+    assert s.get("/static/a.css", "POST").status == 405
+    css = s.get("/static/a.css")
+    assert css.body == b"a {}" and css.field("x-by") == "share"
+    assert s.get("/static/none").status == 404
+    assert s.get("/names/a").body == b"/names|/a"
+    with s.connect() as client:
+        for path, names in ("/b", b"|/b"), ("/names/b", b"/names|/b"):
+            client.send(f"GET {path} HTTP/1.1\r\nHost: names.example:80\r\n\r\n")
+            assert client.response().body == names
+    assert s.get("/a.css").body == b"a {}"
+    assert s.get("/").body == b"served"
 
 
 def test_installed(folder):

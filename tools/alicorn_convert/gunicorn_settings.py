@@ -167,6 +167,11 @@ def proxy_protocol(job, value):
     job.app.set("proxy_protocol", words.get(value, value))
 
 
+def control_socket(job, value):
+    job.app.set("control_socket", absolute(value, job.folder))
+    job.app.tell("control_socket", "alicornctl(1) speaks with it, in place of gunicornc")
+
+
 def loglevel(job, value):
     levels = "debug", "info", "warning", "error", "critical"
     job.app.set("loglevel", value.lower() if value.lower() in levels else "info")
@@ -195,10 +200,11 @@ NO_HTTP2 = "HTTP/2 is not built in; put a proxy in front that speaks it to clien
 NO_UWSGI = ("the uwsgi protocol is not spoken; let the proxy pass requests on by HTTP (in nginx "
             "proxy_pass instead of uwsgi_pass)")
 NO_PYTHON_LOG = ("the log is not Python's; errorlog, accesslog, loglevel, access_log_format and "
-                 "syslog are there. The application may configure logging for itself")
+                 "syslog are there, and logs for several places, forms and choices, as in logs = "
+                 "( { to = \"/var/log/shop.json\"; format = \"json\"; } ). The application may "
+                 "configure logging for itself")
 NO_DIRTY = ("there is no second kind of workers; what takes long can be an application of its own, "
             "with its own workers and timeout")
-NO_CONTROL = "there is no control socket; signals do its work, see alicorn(8)"
 NO_PASTE = ("ini files are not read; name a function that loads the file as target: "
             "MODULE:FUNCTION(\"FILE\")")
 TOO_LAX = ("has no meaning here: a request of that form is refused, as programs differ in how they "
@@ -267,6 +273,15 @@ TABLE = [
     Row("enable_stdio_inheritance", "-R --enable-stdio-inheritance", truth,
         same("enable_stdio_inheritance")),
     Row("proc_name", "-n --name", text, same("proc_name")),
+    Row("control_socket", "--control-socket", text, control_socket),
+    Row("control_socket_mode", "--control-socket-mode", mode,
+        lambda job, value: job.app.set("control_socket_mode", octal(value))),
+    Row("control_socket_disable", "--no-control-socket", truth, same("control_socket_disable")),
+    Row("statsd_host", "--statsd-host", text, same("statsd_host")),
+    Row("statsd_prefix", "--statsd-prefix", text, same("statsd_prefix")),
+    Row("dogstatsd_tags", "--dogstatsd-tags", text, same("dogstatsd_tags")),
+    Row("enable_backlog_metric", "--enable-backlog-metric", truth,
+        same("enable_backlog_metric")),
 
     *(Row(name, "", anything, command_hook(name)) for name in
       ("on_starting", "when_ready", "on_reload", "nworkers_changed", "pre_fork", "post_fork",
@@ -291,14 +306,6 @@ TABLE = [
        "http2_max_header_list_size")),
     Row("protocol", "--protocol", text, NO_UWSGI),
     Row("uwsgi_allow_ips", "--uwsgi-allow-from", texts, NO_UWSGI),
-    Row("control_socket", "--control-socket", text, NO_CONTROL),
-    Row("control_socket_mode", "--control-socket-mode", anything, NO_CONTROL),
-    Row("control_socket_disable", "--no-control-socket", truth, NEEDLESS),
-    Row("statsd_host", "--statsd-host", text, same("statsd_host")),
-    Row("statsd_prefix", "--statsd-prefix", text, same("statsd_prefix")),
-    Row("dogstatsd_tags", "--dogstatsd-tags", text, same("dogstatsd_tags")),
-    Row("enable_backlog_metric", "--enable-backlog-metric", truth,
-        same("enable_backlog_metric")),
     Row("logconfig", "--log-config", text, NO_PYTHON_LOG),
     Row("logconfig_dict", "", anything, NO_PYTHON_LOG),
     Row("logconfig_json", "--log-config-json", text, NO_PYTHON_LOG),

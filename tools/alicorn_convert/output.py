@@ -1,4 +1,5 @@
-"""The configuration file that is written: settings, applications, and what is to be told."""
+"""The configuration file that is written: settings, applications, routes, and what is to be
+told."""
 
 import os
 import re
@@ -50,13 +51,35 @@ class Section:
         self.output.tell(f"{self.name}: {subject}" if self.name else subject, text)
 
 
+CRITERIA = {"host", "path", "method", "header", "source"}
+
+
+class Routes:
+    """Routes in their order. Behind one that takes every request there can be no other."""
+
+    def __init__(self, output):
+        self.output, self.rows, self.is_closed = output, [], False
+
+    def add(self, route):
+        if self.is_closed:
+            self.output.tell(settings_line(route), "no request gets as far as this")
+            return
+        if "files" in route and not os.path.isdir(route["files"]):
+            self.output.tell(route["files"], "is not here; it must be when alicorn starts")
+        self.rows.append({name: value[0] if isinstance(value, list) and len(value) == 1 else value
+                          for name, value in route.items()})
+        self.is_closed = not CRITERIA & route.keys()
+
+
 class Output:
-    """All of the file. One application stands at the top, more than one in a group."""
+    """All of the file. One application stands at the top, more than one in a group, and so
+    does one that routes lead to."""
 
     def __init__(self, source):
         self.source = source
         self.top = Section(self)
         self.apps = []
+        self.lists = {"listeners": [], "routes": [], "logs": []}  # of dicts, by their settings
         self.told = []
 
     def app(self, name):
@@ -74,6 +97,7 @@ class Output:
             blocks.append("applications: {\n" + "".join(
                 f"\t{app.name}: {{\n{settings_text(app.settings, 2)}\t}};\n"
                 for app in self.apps) + "};\n")
+        blocks += [settings_text({name: groups}) for name, groups in self.lists.items() if groups]
         return "\n".join(block for block in blocks if block)
 
 
@@ -114,6 +138,18 @@ def settings_text(settings, depth=0):
                    for name, value in settings.items())
 
 
+def settings_line(settings):
+    return "{ " + settings_text(settings).replace("\n", " ") + "}"
+
+
+def group_text(settings, indent):
+    """In braces, on one line where it fits."""
+    line = settings_line(settings)
+    if len(line) + 8 * len(indent) <= WIDTH and "\t" not in line:
+        return indent + line
+    return f"{indent}{{\n{settings_text(settings, len(indent) + 1)}{indent}}}"
+
+
 def value_text(value, indent=""):
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -121,6 +157,8 @@ def value_text(value, indent=""):
         return str(value) + ("L" if value > 2 ** 31 - 1 else "")
     if isinstance(value, dict):
         return value_text([f"{key}={item}" for key, item in value.items()], indent)
+    if isinstance(value, (list, tuple)) and any(isinstance(item, dict) for item in value):
+        return "(\n" + ",\n".join(group_text(g, indent + "\t") for g in value) + f"\n{indent})"
     if isinstance(value, (list, tuple)):
         items = [quoted(item) for item in value]
         line = "[ " + ", ".join(items) + " ]"

@@ -3,11 +3,9 @@
 import json
 import re
 
-from .output import Unusable, absolute, unix_socket
+from .output import Unusable, absolute
+from .unit_routes import convert_listeners, find_addresses
 
-NO_ROUTES = ("there are no routes and static files here yet; let a proxy in front choose between "
-             "applications and send files, or the application do it")
-NO_TLS = "TLS is not built in; put a TLS proxy in front"
 NO_ASGI = "ASGI is not built in; the application must be a WSGI one"
 NO_ISOLATION = ("is for the service of systemd to do: RootDirectory=, PrivateUsers=, "
                 "PrivateNetwork=, Slice=")
@@ -80,10 +78,6 @@ def output_file(job, value):
                  "capture_output = true to errorlog")
 
 
-def prefix(job, value):
-    job.app.tell("prefix", f"a proxy sends {value} as SCRIPT_NAME, see forwarder_headers")
-
-
 def python_protocol(job, value):
     if value == "asgi":
         job.app.tell("protocol", NO_ASGI)
@@ -113,7 +107,7 @@ PYTHON = {
     "module": nothing,
     "callable": nothing,
     "factory": nothing,
-    "prefix": prefix,
+    "prefix": nothing,
 }
 
 
@@ -170,6 +164,9 @@ def convert_app(output, name, options, target):
         options = {**{k: v for k, v in options.items() if k not in of_target},
                    **options["targets"][target]}
     app = output.app(name if target is None else f"{name}_{target}")
+    app.prefix = options.get("prefix")
+    if target is not None:
+        output.tell(f"{name}: targets", "each is an application, with processes of its own")
     job = Job(app, options)
     app.set("target", make_target(job, options))
     turn_all(job, options, table)
@@ -180,76 +177,6 @@ def convert_app(output, name, options, target):
     return app
 
 
-# ---- Listeners and routes ----------------------------------------------------------------
-
-
-def address(text):
-    return unix_socket(text, "/") if text.startswith("unix:") else text.removeprefix("*")
-
-
-def routes_of(config, name):
-    """The steps of a route, by its name, or of the only one."""
-    routes = config.get("routes", [])
-    return routes if isinstance(routes, list) else routes.get(name or "", [])
-
-
-def passes(config, to, depth=0):
-    """Applications, as (name, target), that a pass leads to; the one for all other requests
-    first."""
-    words = to.split("/")
-    if words[0] == "applications":
-        return [(words[1], words[2] if len(words) > 2 else None)]
-    if words[0] != "routes" or depth > 10:
-        return []
-    found = []
-    for step in reversed(routes_of(config, words[1] if len(words) > 1 else None)):
-        action = step.get("action", {})
-        while action:
-            found += passes(config, action.get("pass", ""), depth + 1)
-            action = action.get("fallback", {})
-    return found
-
-
-def tell_routes(output, listener, to):
-    if to.startswith("routes"):
-        output.tell(f"listener {listener}", NO_ROUTES)
-    elif not to.startswith("applications/"):
-        output.tell(f"listener {listener}", f"{to}: there are no upstreams here, nor anything else "
-                    "than applications; a proxy in front passes requests on")
-
-
-def forwarded(apps, options):
-    fields = {"x-forwarded-for": "x-forwarded-for", "forwarded": "forwarded"}
-    where = options.get("client_ip") or options.get("header", "")
-    source = options.get("source", [])
-    for app in apps:
-        app.set("forwarded_allow_ips", [source] if isinstance(source, str) else source)
-        if where.lower() in fields:
-            app.set("client_address", fields[where.lower()])
-        elif where:
-            app.tell("forwarded", f"the client's address is taken from X-Forwarded-For or "
-                     f"Forwarded, not from {where}")
-
-
-def convert_listeners(output, config, apps):
-    """Gives each application its addresses. An address is of one application alone: of the
-    one that gets what no other route takes."""
-    taken = set()
-    for listener, options in config.get("listeners", {}).items():
-        to = options.get("pass", "")
-        tell_routes(output, listener, to)
-        reached = [apps[key] for key in passes(config, to) if apps.get(key)]
-        if reached and listener not in taken:
-            taken.add(listener)
-            reached[0].add("bind", [address(listener)])
-        if "forwarded" in options or "client_ip" in options:
-            forwarded(reached, options.get("forwarded") or options["client_ip"])
-        if "backlog" in options and reached:
-            reached[0].set("backlog", options["backlog"])
-        if "tls" in options:
-            output.tell(f"listener {listener}", NO_TLS)
-
-
 def convert_apps(output, config):
     """Sections by (name, target)."""
     made = {}
@@ -257,14 +184,6 @@ def convert_apps(output, config):
         for target in options.get("targets") or [None]:
             made[name, target] = convert_app(output, name, options, target)
     return made
-
-
-def find_addresses(apps):
-    for app in apps:
-        if not app.get("bind"):
-            app.set("bind", [f"unix:/run/alicorn-{app.name}.sock"])
-            app.tell("bind", "no listener is left for it alone, so it has a socket that a proxy "
-                     "in front can pass requests on to")
 
 
 # ---- The server --------------------------------------------------------------------------
@@ -298,9 +217,11 @@ def access_log(top, options):
     if isinstance(options.get("format"), str):
         top.set("access_log_format", log_format(top, options["format"]))
     elif "format" in options:
-        top.tell("access_log", "its lines are text, not JSON")
+        top.tell("access_log", "lines in JSON have members of their own, with format = \"json\" in "
+                 "logs")
     if "if" in options:
-        top.tell("access_log", "a line is written for each request, without conditions")
+        top.tell("access_log", "a line is written for each request; logs have a choice of them by "
+                 "status, path and time")
 
 
 def server_version(job, value):
@@ -324,14 +245,15 @@ HTTP = {
     "server_version": server_version,
     "discard_unsafe_fields": discard_unsafe,
     "chunked_transform": nothing,
-    "log_route": told(NO_ROUTES),
-    "static": told(NO_ROUTES),
+    "log_route": told("alicorn --explain tells which route a request takes"),
+    "static": told("types are told by extensions; /etc/mime.types counts"),
     "compression": told("responses are not compressed by the server"),
 }
 SETTINGS = {
     "http": lambda job, value: turn_all(job, value, HTTP, "settings.http."),
     "js_module": told("there are no scripts within the server"),
-    "telemetry": told("there is no telemetry; the access log tells of each request"),
+    "telemetry": told("there is no telemetry; metrics go to statsd (statsd_host), or are fetched from an "
+                      "application whose target is status:"),
     "listen_threads": nothing,
 }
 
@@ -364,4 +286,4 @@ def convert_file(output, file, words):
     made = [app for app in apps.values() if app]
     if not made:
         raise Unusable(f"{file}: there is no application that alicorn can run")
-    find_addresses(made)
+    find_addresses(output, made)

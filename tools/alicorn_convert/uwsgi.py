@@ -4,6 +4,7 @@ import os
 import re
 
 from .output import Unusable, absolute, octal, unix_socket
+from .uwsgi_site import RULE, Site
 
 # ---- Files -------------------------------------------------------------------------------
 
@@ -22,7 +23,7 @@ def magic(text, path):
 
 class Reader:
     def __init__(self, output):
-        self.output, self.options = output, {}
+        self.output, self.options, self.lines = output, {}, []
         self.places, self.used = {}, set()  # place-holders
         self.files = 0
 
@@ -54,6 +55,7 @@ class Reader:
                              "counts")
         else:
             self.places[key] = value
+            self.lines.append((key.replace("_", "-"), value))
             self.options.setdefault(key.replace("_", "-"), []).append(value)
 
     def fill(self, text):
@@ -69,8 +71,11 @@ class Reader:
 
 
 class Job:
-    def __init__(self, app, folder, options):
-        self.app, self.folder, self.options = app, folder, options
+    """What a turning function needs beside the values: lines are the options in their order."""
+
+    def __init__(self, app, folder, options, lines):
+        self.app, self.folder, self.options, self.lines = app, folder, options, lines
+        self.site = Site(self)
 
     def last(self, *names):
         for name in names:
@@ -162,8 +167,8 @@ def daemonize(job, values):
 def request_log(job, values):
     kind, colon, name = values[-1].partition(":")
     if colon and kind != "file":
-        job.app.tell("req-logger", f"{kind} is not among the places of an access log: a file, "
-                     "stdout, and syslog")
+        job.app.tell("req-logger", f"{kind}: where lines of requests go beside a file and stdout is "
+                     "for logs to say: logs = ( { to = \"syslog:...\"; take = \"access\"; } )")
     else:
         job.app.set("accesslog", absolute(name or kind, job.folder))
 
@@ -172,7 +177,8 @@ LOG_WORDS = {
     "addr": "%(h)s", "user": "%(u)s", "ltime": "%(t)s", "ctime": "%(t)s", "time": "%(t)s",
     "method": "%(m)s", "uri": "%({RAW_URI}e)s", "proto": "%(H)s", "status": "%(s)s",
     "size": "%(B)s", "rsize": "%(B)s", "referer": "%(f)s", "uagent": "%(a)s", "msecs": "%(M)s",
-    "micros": "%(D)s", "secs": "%(T)s", "pid": "%(p)s", "host": "%({Host}i)s",
+    "micros": "%(D)s", "secs": "%(T)s", "pid": "%(w)s", "host": "%({Host}i)s", "ftime": "%(t)s",
+    "epoch": "%(t)s",
 }
 
 
@@ -195,6 +201,27 @@ def cheaper(job, values):
     job.app.set("workers", min(count(job.last("cheaper-initial") or values[-1]) or 1, workers))
 
 
+def stats(job, values):
+    for value in values:
+        job.site.statuses.append(address(job, value))
+    job.app.tell("stats", "the application status has a page, /status.json and /metrics; uwsgitop "
+                 "does not read them, alicornctl top is there instead")
+
+
+def stats_push(job, values):
+    """statsd:HOST:PORT, and a prefix."""
+    for value in values:
+        kind, _, rest = value.partition(":")
+        host, _, prefix = (rest if kind == "statsd" else value).partition(",")
+        if kind != "statsd" and "statsd-push" not in job.options:
+            job.app.tell(f"stats-push = {value}", NO_COUNTERS)
+            continue
+        job.app.set("statsd_host", host)
+        if prefix:
+            job.app.set("statsd_prefix", prefix)
+        job.app.tell("statsd_host", "the metrics have the names that gunicorn gives them")
+
+
 def reload_files(job, values):
     job.app.set("reload", True)
 
@@ -205,17 +232,16 @@ def name_list(name):
 
 PREFORK = ("application is loaded once and the processes forked from it, as without lazy-apps; "
            "preload_app = false loads it in each")
-NO_ROUTES = ("routes, and files beside the application, have no counterpart here yet: let the "
-             "proxy in front do it, or the application")
-NO_METRICS = ("an application of its own shows them here, target = \"status:\": metrics of Prometheus, "
-              "JSON, a page; statsd_host is for statsd")
+NO_COUNTERS = ("metrics go to statsd (statsd_host), or are fetched from an application whose target "
+               "is status:")
 NO_TLS = "TLS is not built in; put a TLS proxy in front"
 NO_TASKS = ("there are no tasks beside the application; a timer or a service of systemd, or a "
             "queue of its own, does that")
 NO_MEMORY = "nothing is shared between workers here; a cache such as Redis is for that"
 NO_LOOPS = ("there is no other loop: a worker needs none to wait for clients, and to wait in the "
             "application it has threads")
-NO_TOUCH = "no file is looked at: HUP reloads, USR1 reopens logs; reload follows the sources"
+NO_TOUCH = ("no file is looked at: HUP and alicornctl reload, USR1 reopens logs; with reload = true the "
+            "sources are followed, and reload_extra_files")
 NO_EMPEROR = "a folder of configurations is given to alicorn itself: alicorn -c FOLDER"
 HOOKS = ("commands are run by on_starting (before the server listens), post_fork (in each "
          "process), child_exit and on_exit")
@@ -259,29 +285,30 @@ TABLE = [
     ("pidfile pidfile2 safe-pidfile", path("pidfile")),
     ("daemonize daemonize2 d", daemonize),
     ("logto logto2", path("errorlog")),
-    ("logger", "the log goes to a file, to stderr and to syslog; see errorlog and syslog"),
+    ("logger log-route log-encoder", "the log goes to a file, to stderr, to syslog and to the "
+     "journal; see errorlog, syslog and logs"),
     ("req-logger", request_log),
     ("log-format logformat", log_format),
-    ("log-slow log-4xx log-5xx log-big log-zero log-sendfile log-ioerror", "the access log has a "
-     "line for each request"),
+    ("log-big log-zero log-sendfile log-ioerror", "the access log has a line for each request; logs "
+     "have a choice of them by status, path and time"),
     ("threads-stacksize threads-stack-size", "threads have the stack that ulimit -s gives them"),
     ("log-x-forwarded-for", lambda job, values: job.app.set("client_address",
                                                             "x-forwarded-for")),
     ("procname procname-prefix procname-master", plain("proc_name")),
     ("py-autoreload python-autoreload py-auto-reload", reload_files),
-    ("php-index", plain("index")),
+    ("php-index", lambda job, values: job.site.main().set("index", values[-1])),
     ("php-set", name_list("php_value")),
     ("php-ini", path("php_ini")),
 
     ("https https2 http-to-https ssl-option", NO_TLS),
     ("fastcgi-socket scgi-socket puwsgi-socket zeromq raw-socket",
      "with protocol = \"fastcgi\" a socket speaks FastCGI; the others are not spoken"),
-    ("mount manage-script-name", "the path before an application is not cut off by the server: a "
-     "proxy sends it as SCRIPT_NAME, see forwarder_headers"),
-    ("static-map static-map2 check-static static-index static-expires static-safe static-gzip-all "
-     "route route-uri route-host route-if route-run final-route response-route offload-threads "
-     "static-skip-ext", NO_ROUTES),
-    ("stats stats-server stats-http stat carbon statsd-push stats-push memory-report", NO_METRICS),
+    ("static-safe", "links that lead out of a folder are not followed"),
+    ("static-map3 check-static-docroot docroot static-cache-paths", "is not converted; see routes "
+     "with files"),
+    ("stats stats-server", stats),
+    ("statsd-push stats-push", stats_push),
+    ("carbon memory-report stats-pusher-instance", NO_COUNTERS),
     ("cron unique-cron legion-cron spooler spooler-processes timer rb-timer", NO_TASKS),
     ("mule mules farm", NO_MULES),
     ("attach-daemon attach-daemon2 smart-attach-daemon smart-attach-daemon2",
@@ -295,7 +322,8 @@ TABLE = [
     ("exec-asap exec-pre-jail exec-post-jail exec-as-root exec-as-user exec-pre-app exec-post-app "
      "exec-as-user-atexit hook-asap hook-post-fork hook-as-user hook-master-start hook-accepting1 "
      "hook-as-user-atexit", HOOKS),
-    ("master-fifo", "there is no fifo: signals do its work, see alicorn(8)"),
+    ("master-fifo", "there is no fifo: signals do its work, see alicorn(8), and alicornctl(1) by "
+     "control_socket"),
     ("max-worker-lifetime min-worker-lifetime", "there is no limit of a worker's age; max_requests "
      "and max_worker_memory replace workers"),
     ("reload-on-as evil-reload-on-as", "it is resident memory that replaces workers: "
@@ -315,6 +343,10 @@ TABLE = [
 
 # What is always so here, or never, or is heard by another option.
 NEEDLESS = set("""
+    mount manage-script-name no-default-app static-map static-map2 check-static static-index
+    static-expires static-expires-uri static-expires-mtime static-expires-type
+    static-expires-path-info static-skip-ext static-gzip static-gzip-all static-gzip-dir
+    static-gzip-ext offload-threads stats-http log-slow log-4xx log-5xx
     master M need-app vacuum die-on-term single-interpreter i enable-threads no-orphans strict
     thunder-lock close-on-exec ignore-sigpipe ignore-write-errors disable-write-exception
     catch-exceptions harakiri-verbose auto-procname py-call-osafterfork py-tracebacker optimize
@@ -330,32 +362,10 @@ NEEDLESS = set("""
 ALL = NEEDLESS.union(*(names.split() for names, _ in TABLE))
 
 
-def target(job):
-    """What is run, from the options that say it between them."""
-    module = job.last("module", "wsgi")
-    file = job.last("wsgi-file", "file")
-    name = job.last("callable")
-    if job.options.get("mount") and not module and not file:
-        _, _, module = job.options["mount"][0].partition("=")
-        module, file = (None, module) if module.endswith((".py", ".wsgi")) else (module, None)
-    if job.last("php-app", "php-docroot"):
-        job.app.set("target", "php:" + absolute(job.last("php-app", "php-docroot"), job.folder))
-        if job.last("php-docroot"):
-            job.app.set("root", absolute(job.last("php-docroot"), job.folder))
-    elif module:
-        job.app.set("target", "python:" + module
-                    + ("" if ":" in module else f":{name or 'application'}"))
-    elif file and file.endswith(".py"):
-        job.app.set("target", f"python:{absolute(file, job.folder)}:{name or 'application'}")
-    else:
-        job.app.tell("target", f"{file}: a file of Python has a name that ends in .py; rename it"
-                     if file else "no application is named that alicorn can run; it is the last "
-                     "word of the command line: alicorn -c FILE TARGET")
-
-
 def defaults(job):
     """What is otherwise without a word."""
-    if not job.is_on("lazy-apps", "lazy") and (job.app.get("target") or "").startswith("python:") \
+    target = job.site.main().get("target", "")
+    if not job.is_on("lazy-apps", "lazy") and target.startswith("python:") \
             and job.is_on("master", "M"):
         job.app.set("preload_app", True)
         job.app.tell("preload_app", PREFORK)
@@ -363,8 +373,23 @@ def defaults(job):
         job.app.set("timeout", 0)
         job.app.tell("timeout", "harakiri is not set, so requests have no limit of time; without "
                      "timeout = 0 it is 30 seconds")
-    if not job.is_on("disable-logging", "L") and "accesslog" not in job.app.settings:
+    if job.is_on("disable-logging", "L"):
+        chosen_requests(job)
+    elif "accesslog" not in job.app.settings:
         job.app.set("accesslog", job.app.get("errorlog", "-"))
+
+
+def chosen_requests(job):
+    """Of a log that is disabled, those lines that are wanted nevertheless."""
+    sink = {"to": job.app.get("errorlog", "stderr"), "take": "access"}
+    if job.app.get("access_log_format"):
+        sink["format"] = job.app.get("access_log_format")
+    wanted = [name[4:] for name in ("log-4xx", "log-5xx") if job.is_on(name)]
+    logs = job.app.output.lists["logs"]
+    if wanted:
+        logs.append({**sink, "status": wanted})
+    if count(job.last("log-slow") or ""):
+        logs.append({**sink, "slower_than": count(job.last("log-slow"))})
 
 
 def convert_file(output, file, words):
@@ -385,10 +410,11 @@ def convert_file(output, file, words):
         output.tell("chdir", f"{folder}, where the file is, is taken for the folder that uWSGI is "
                     "started in")
         options["chdir"] = [folder]
-    job = Job(output.top, absolute(options["chdir"][-1], folder), options)
-    target(job)
+    lines = [(name, value) for name, value in reader.lines if name in options]
+    job = Job(output.top, absolute(options["chdir"][-1], folder), options, lines)
     turn_all(job)
     defaults(job)
+    job.site.finish()
 
 
 def turn_all(job):
@@ -401,5 +427,5 @@ def turn_all(job):
             elif any(value.lower() not in ("false", "0", "no") for value in job.options[name]):
                 job.app.tell(name, turn)
     for name in job.options:
-        if name not in ALL:
+        if name not in ALL and not RULE.match(name):
             job.app.tell(name, "is not converted")
