@@ -189,7 +189,8 @@ exchange_start(struct app *app, struct al_request *req, struct buffer *out)
 	x->out = *out;
 	x->head_len = out->len;
 	*out = (struct buffer){ 0 };
-	x->fresh = app->pool.max_idle == 0 || !is_idempotent(req);
+	x->repeatable = is_idempotent(req);
+	x->fresh = app->pool.max_idle == 0 || !x->repeatable;
 	answer_init(x);
 	al_pending(req, &calls, x);
 	run(x, false);

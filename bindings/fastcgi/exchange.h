@@ -40,6 +40,8 @@ struct exchange {
 
 	struct link *link; /* NULL: none */
 	bool fresh; /* not over a link that was used before */
+	bool repeatable; /* doing it twice is the same as doing it once */
+	bool repeated; /* it was sent anew, and is not once more */
 	uint64_t tried; /* backends that did not take a connection */
 	uint64_t full; /* backends whose queue was found full */
 	size_t place, n_places; /* of its backend: that is tried, and how many were */

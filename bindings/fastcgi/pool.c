@@ -28,6 +28,7 @@ load_limits(struct pool *p, bool managed)
 	p->max_waiting = number("fcgi_queue");
 	/* Programs share one socket, and an idle link would hold one of them that
 	 * others wait for, or that is told to stop. */
+	p->managed = managed;
 	p->max_idle = managed ? 0 : number("fcgi_keepalive");
 	p->queue_ms = milliseconds("fcgi_queue_timeout");
 	p->connect_ms = milliseconds("fcgi_connect_timeout");

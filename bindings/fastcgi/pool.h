@@ -28,6 +28,7 @@ struct pool {
 	struct exchanges waiting; /* who came first is first */
 	unsigned n_waiting;
 	bool serving;
+	bool managed; /* the one backend is programs that the arbiter runs */
 
 	/* settings */
 	unsigned max_links, max_idle; /* of one backend */

@@ -96,13 +96,16 @@ send_request(struct exchange *x)
 
 /* ---- Receiving ---- */
 
-/* Nothing has come over a link that was used before: the backend has closed it while
- * the request was on its way. Only requests that may be done twice are sent over such.
+/*
+ * Nothing has come: the backend has closed a link that was used before while the
+ * request was on its way; or one of our own programs was told to leave, or was killed,
+ * as it got the request. Another one can have it, once, if it may be done twice.
  */
 static bool
-is_stale(const struct exchange *x)
+may_be_repeated(const struct exchange *x)
 {
-	return x->link->reused && !x->answered;
+	return !x->answered && !x->repeated && x->repeatable &&
+		(x->link->reused || x->app->pool.managed);
 }
 
 static void
@@ -110,7 +113,7 @@ try_again(struct exchange *x)
 {
 	link_release(x->link, false);
 	x->link = NULL;
-	x->fresh = true;
+	x->fresh = x->repeated = true;
 	exchange_set(x, EXCHANGE_WAIT);
 }
 
@@ -135,7 +138,7 @@ receive_some(struct exchange *x)
 		x->link->readable = false;
 	else if (n < 0 && errno == EINTR)
 		return;
-	else if (is_stale(x))
+	else if (may_be_repeated(x))
 		try_again(x);
 	else if (n == 0)
 		exchange_fail(

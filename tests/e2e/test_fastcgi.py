@@ -1,6 +1,7 @@
 """The FastCGI client, against a backend that may be hostile or broken. Before the response
 has begun the client gets 502, 503 or 504; behind that the response is visibly incomplete."""
 
+import shutil
 import socket
 import time
 
@@ -436,3 +437,25 @@ def test_graceful_stop_waits_for_the_backend(backed):
         s.signal(15)
         assert c.response().body == b"body"
     assert s.wait() == 0
+
+
+# ---- Programs of our own ----
+
+
+@pytest.mark.skipif(not shutil.which("php-cgi"), reason="php-cgi is not installed")
+@pytest.mark.parametrize("method,status", [("GET", 200), ("PUT", 200), ("POST", 502)])
+def test_a_program_that_ends_as_it_gets_a_request(server, tmp_path, method, status):
+    """Another one has it, once, if it may be done twice."""
+    (tmp_path / "index.php").write_text("""<?php
+        file_put_contents('count', 'x', FILE_APPEND);
+        if ($_SERVER['QUERY_STRING'] == 'always' || filesize('count') == 1)
+            exec('kill -9 ' . getmypid());
+        echo strlen(file_get_contents('php://input'));""")
+    s = server(apps={"php": {
+        "target": f"fcgi-exec:{shutil.which('php-cgi')}", "bind": "127.0.0.1:0", "workers": 2,
+        "root": tmp_path, "script": "index.php"}})
+    r = s.get("/", method, body=b"x" * 100_000)
+    assert r.status == status
+    assert status != 200 or r.text == "100000"
+    assert s.get("/?always", method).status == 502
+    assert (tmp_path / "count").read_text() == "x" * {200: 4, 502: 2}[status]
