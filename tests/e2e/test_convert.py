@@ -523,6 +523,7 @@ route = ^/shop\\.html$ redirect:https://${HTTP_HOST}/shop
 route = \\.bak$ break:404 Not Found
 route-uri = ^/hidden/ break:403 Forbidden
 route-uri = ^/exactly$ break:403 Forbidden
+route = ^/closed break:403
 route-host = ^www\\.example\\.org$ redirect-301:https://example.org${REQUEST_URI}
 route-remote-addr = ^10\\.1\\..* break:403
 route = ^/a rewrite:/b
@@ -533,7 +534,8 @@ stats-push = statsd:127.0.0.1:8125,shop
           'target = "python:FOLDER/app.py:application";', 'bind = [ "127.0.0.1:8080" ];',
           '{ path = "/old/*"; redirect = "/new$rest"; status = 301; }',
           '{ path = "/shop.html"; redirect = "https://$host/shop"; }',
-          '{ path = "*.bak"; status = 404; }', '{ path = "/hidden/*"; status = 403; }',
+          '{ path = "*.bak"; status = 404; }', '{ path = "/closed/*"; status = 403; }',
+          '{ path = "/hidden/*"; status = 403; }',
           'host = "www.example.org";', 'redirect = "https://example.org$uri";',
           '{ source = "10.1.0.0/16"; status = 403; }',
           'files = "FOLDER/static";', 'mount = "/static";', 'cache_control = "max-age=7776000";',
@@ -541,7 +543,7 @@ stats-push = statsd:127.0.0.1:8125,shop
           '{ path = "/shop/*"; app = "shop"; mount = "/shop"; }, { app = "app"; }',
           'statsd_host = "127.0.0.1:8125";', 'statsd_prefix = "shop";', "preload_app = true;"],
          ["route-uri = ^/exactly$ break:403 Forbidden, route = ^/a rewrite:/b: has no counterpart",
-          "static-map = /static=FOLDER/other: the same path again",
+          "static-map = /static=FOLDER/other: a path again",
           "static-map = /favicon.ico=FOLDER/static/icon.ico: is not",
           "workers: each application has processes of its own", "static-map: what is no file"]),
     Case("files beside the application", ["uwsgi.ini"], {
@@ -710,7 +712,21 @@ $header_x_id $cookie_a" }
          "counterpart in routes; as the step refuses requests", "step 8: rewrite: the path stays",
          "step 9: proxy, routes/gone, step 1: upstreams/x: has no", "step 10: share: files are not chosen",
          "step 11: share: a route sends", "response_headers: fields are added",
-         "listener :8084: nothing is left", "user: of the"]),
+         "listener :8084: nothing is left where", "user: of the"]),
+    Case("Laravel", ["unit.json"], {"unit.json": """{
+    "listeners": { "*:8080": { "pass": "routes" } },
+    "routes": [
+        { "match": { "uri": ["!/.well-known/*", "/vendor/*", "*.inc"] }, "action": { "return": 404 } },
+        { "match": { "uri": "!/index.php" },
+          "action": { "share": "FOLDER/blog/public$uri", "follow_symlinks": false,
+                      "fallback": { "pass": "applications/laravel" } } }
+    ],
+    "applications": { "laravel": { "type": "php", "root": "FOLDER/blog/public/",
+                                   "script": "index.php", "user": "USER" } }
+}"""}, ['{ path = [ "/vendor/*", "*.inc" ]; status = 404; }, '
+        '{ path = "/index.php"; status = 404; }, { app = "laravel"; }', 'user = "USER";'],
+        ["step 1: uri !/.well-known/*: cannot be said", "step 2: share: links are followed"],
+        php=True),
     Case("names and ASGI", ["unit.json"], {"unit.json": """{
     "listeners": { "*:8000": { "pass": "applications/2nd app" },
                    "*:8001": { "pass": "upstreams/x" } },

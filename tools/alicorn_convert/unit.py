@@ -217,11 +217,10 @@ def access_log(top, options):
     if isinstance(options.get("format"), str):
         top.set("access_log_format", log_format(top, options["format"]))
     elif "format" in options:
-        top.tell("access_log", "lines in JSON have members of their own, with format = \"json\" in "
-                 "logs")
+        top.tell("access_log", "in logs there is format = \"json\", with members of its own")
     if "if" in options:
-        top.tell("access_log", "a line is written for each request; logs have a choice of them by "
-                 "status, path and time")
+        top.tell("access_log", "a line is written for each request; logs choose them by status, "
+                 "path and time")
 
 
 def server_version(job, value):
@@ -252,8 +251,8 @@ HTTP = {
 SETTINGS = {
     "http": lambda job, value: turn_all(job, value, HTTP, "settings.http."),
     "js_module": told("there are no scripts within the server"),
-    "telemetry": told("there is no telemetry; metrics go to statsd (statsd_host), or are fetched from an "
-                      "application whose target is status:"),
+    "telemetry": told("there is no telemetry; metrics go to statsd (statsd_host), or are fetched "
+                      "from an application whose target is status:"),
     "listen_threads": nothing,
 }
 

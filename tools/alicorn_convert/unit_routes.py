@@ -8,14 +8,30 @@ from urllib.parse import unquote
 from .output import Routes, unix_socket
 
 NO_TLS = "TLS is not built in; put a TLS proxy in front"
-LEFT_OUT = ("has no counterpart in routes, which look at host, path, method, header and source; the "
-            "step is left out, and what it took goes on to the next ones")
-REFUSES_MORE = ("has no counterpart in routes; as the step refuses requests it is kept without, and "
-                "refuses more")
+LEFT_OUT = ("has no counterpart in routes, which look at host, path, method, header and source; "
+            "the step is left out, and what it took goes on to the next ones")
+REFUSES_MORE = ("has no counterpart in routes; as the step refuses requests it is kept without, "
+                "and refuses more")
+UNSAID = "cannot be said in a route; the other values count"
+TWICE = "asks again for what the step did that led here; it is left out"
 BENEATH = "a route for /a/* is for /a as well"
 NOWHERE = "has no counterpart, so its requests are answered 503"
-NO_UPSTREAMS = ("there are no upstreams here, nor anything else than applications; a proxy in front "
-                "passes requests on")
+NO_REWRITE = "the path stays as it came, but for mount"
+NO_VARIABLES = "fields are added as they stand, without variables; none is taken away"
+NO_MOUNT = ("paths below {0} come here without it as SCRIPT_NAME; mount, in a route for them "
+            "alone, says it")
+LINKS = "links are followed as long as they stay in the folder"
+ONE_FOLDER = "a route sends the files of one folder; the first one counts"
+ONE_FILE = "one file for many paths is an application's; these requests are answered 503"
+NO_CHOICE = "files are not chosen by their types, nor by other paths; none are sent"
+NO_FALLBACK = "behind files only an application can come; what is no file is answered 404"
+NO_UPSTREAMS = ("there are no upstreams here, nor anything else than applications; a proxy in "
+                "front passes requests on")
+NO_ABSTRACT = "there are no abstract sockets here"
+UNREACHED = ("no listener leads to it, so it has a socket that a proxy in front can pass requests "
+             "on to")
+ROUTER = ("of the processes that accept connections for the routes; Unit's router had one of its "
+          "own")
 
 # ---- What a step matches -----------------------------------------------------------------
 
@@ -41,7 +57,7 @@ def host(text):
 
 def path(text):
     plain = unquote(text)
-    if re.search(r"[?#%]|/\.{0,2}/", plain):
+    if re.search(r"[?#%]|//|/\.{1,2}(/|$)", plain):
         return None
     return plain if re.fullmatch(r"\*[^*]*|/[^*]*|/([^*]*/)?\*", plain) else None
 
@@ -62,12 +78,13 @@ def header_names(value):
     return [item[0][0] for item in found]
 
 
-def read_criterion(key, value):
-    """(name, values of it that routes can say, those that they cannot)."""
+def read_criterion(key, value, denies):
+    """(name, values of it that routes can say, those that they cannot). Exceptions count for
+    nothing where requests are refused, as more are then."""
     if key == "headers":
         return "header", header_names(value) or [], []
     name, read = CRITERIA.get(key, (key, None))
-    if read is None or any(text.startswith("!") for text in texts(value)):
+    if read is None or (not denies and any(text.startswith("!") for text in texts(value))):
         return name, [], []
     said = [read(text) for text in texts(value)]
     return (name, [text for text in said if text],
@@ -76,6 +93,13 @@ def read_criterion(key, value):
 
 def is_denial(action):
     return action.get("return", 0) >= 400
+
+
+def excepted_paths(step):
+    """Those that a step is not for, if it is for all others."""
+    said = texts(step.get("match", {}).get("uri", []))
+    paths = [path(text[1:]) for text in said if text.startswith("!")]
+    return paths if len(paths) == len(said) and all(paths) else []
 
 
 # ---- What it does ------------------------------------------------------------------------
@@ -110,8 +134,7 @@ class Walk:
         fields = {name: value for name, value in action.get("response_headers", {}).items()
                   if isinstance(value, str) and "$" not in value}
         if len(fields) < len(action.get("response_headers", {})):
-            self.output.tell("response_headers", "fields are added as they stand, without variables; "
-                             "none is taken away")
+            self.output.tell("response_headers", NO_VARIABLES)
         if any(text.endswith("/*") and text != "/*" for text in criteria.get("path", [])):
             self.output.tell("path", BENEATH)
         self.routes.add({**criteria, **route, **({"response_headers": fields} if fields else {})})
@@ -124,17 +147,16 @@ class Walk:
 
     def criteria(self, step, label):
         """A dict; None: the step is left out."""
-        found, lacking = {}, []
+        found, lacking, denies = {}, [], is_denial(step.get("action", {}))
         for key, value in step.get("match", {}).items():
-            name, said, unsaid = read_criterion(key, value)
+            name, said, unsaid = read_criterion(key, value, denies)
             if not said:
                 lacking.append(key)
             elif name != "path" or not {"*", "/*"} & set(said):
                 found[name] = said
             if said and unsaid:
-                self.output.tell(f"{label}: {key} {', '.join(unsaid)}", "cannot be said in a route; "
-                                 "the other values count")
-        keep = found and is_denial(step.get("action", {}))
+                self.output.tell(f"{label}: {key} {', '.join(unsaid)}", UNSAID)
+        keep = found and denies
         if lacking:
             self.output.tell(f"{label}: {', '.join(lacking)}", REFUSES_MORE if keep else LEFT_OUT)
         return found if keep or not lacking else None
@@ -149,12 +171,15 @@ class Walk:
             return
         for number, step in enumerate(steps, 1):
             label = f"routes{'/' + name if name else ''}, step {number}"
+            if number == len(steps) and excepted_paths(step) and "path" not in outer:
+                self.routes.add({**outer, "path": excepted_paths(step), "status": 404})
+                match = {key: value for key, value in step["match"].items() if key != "uri"}
+                step = {**step, "match": match}
             found = self.criteria(step, label)
             if found is None:
                 continue
             if found.keys() & outer.keys():
-                self.output.tell(label, "asks again for what the step did that led here; it is left "
-                                 "out")
+                self.output.tell(label, TWICE)
                 continue
             self.act(step.get("action", {}), {**outer, **found}, label)
             if not found:
@@ -164,7 +189,7 @@ class Walk:
 
     def act(self, action, criteria, label):
         if "rewrite" in action:
-            self.output.tell(f"{label}: rewrite", "the path stays as it came, but for mount")
+            self.output.tell(f"{label}: rewrite", NO_REWRITE)
         if "pass" in action:
             self.go(action, criteria, label)
         elif "share" in action:
@@ -175,13 +200,14 @@ class Walk:
             self.nowhere(criteria, f"{label}: {', '.join(action)}")
 
     def answer(self, action, criteria, label):
-        status, to = action["return"], location(action.get("location", ""))
+        status, said = action["return"], action.get("location", "")
+        to = location(said)
         if "location" not in action and 200 <= status <= 599:
             self.add(criteria, action, {"status": status})
         elif to and status in (301, 302, 303, 307, 308):
             self.add(criteria, action, {"redirect": to, "status": status})
         else:
-            self.nowhere(criteria, f"{label}: return {status} {action.get('location', '')}".strip())
+            self.nowhere(criteria, f"{label}: return {status} {said}".strip())
 
     def go(self, action, criteria, label):
         kind, _, rest = action["pass"].partition("/")
@@ -210,8 +236,7 @@ class Walk:
 
     def tell_prefix(self, app):
         if app.prefix:
-            app.tell("prefix", f"paths below {app.prefix} come here without it as SCRIPT_NAME; mount, "
-                     "in a route for them alone, says it")
+            app.tell("prefix", NO_MOUNT.format(app.prefix))
 
     # ---- Files
 
@@ -219,15 +244,15 @@ class Walk:
         shares = texts(action["share"])
         folder, fallback = folder_of(shares[0]), self.fallback(action, label)
         if any(folder_of(other) != folder for other in shares[1:]):
-            self.output.tell(f"{label}: share", "a route sends the files of one folder; the first "
-                             "one counts")
+            self.output.tell(f"{label}: share", ONE_FOLDER)
+        if not all(action.get(name, True) for name in ("follow_symlinks", "traverse_mounts")):
+            self.output.tell(f"{label}: share", LINKS)
         if fallback and self.sends_files(fallback, folder or shares[0]):
             self.to_app(action, criteria, fallback)
         elif folder is None:
             self.one_file(action, criteria, shares[0], label)
         elif "types" in action or "rewrite" in action:
-            self.output.tell(f"{label}: share", "files are not chosen by their types, nor by other "
-                             "paths; none are sent")
+            self.output.tell(f"{label}: share", NO_CHOICE)
             self.instead(criteria, action, fallback)
         else:
             route = {"files": folder}
@@ -244,8 +269,7 @@ class Walk:
         if len(paths) == 1 and "$" not in share and share.endswith(paths[0]):
             self.add(criteria, action, {"files": share[:-len(paths[0])] or "/"})
         else:
-            self.nowhere(criteria, f"{label}: share {share}", "one file for many paths is an "
-                         "application's; these requests are answered 503")
+            self.nowhere(criteria, f"{label}: share {share}", ONE_FILE)
 
     def instead(self, criteria, action, fallback):
         if fallback:
@@ -263,8 +287,7 @@ class Walk:
         key = unquote(name), unquote(target) or None
         if kind == "applications" and self.apps.get(key):
             return key
-        self.output.tell(f"{label}: fallback", "behind files only an application can come; what is no "
-                         "file is answered 404")
+        self.output.tell(f"{label}: fallback", NO_FALLBACK)
         return None
 
     def sends_files(self, key, folder):
@@ -314,6 +337,9 @@ def group_listeners(output, config):
         if not to.startswith(("applications/", "routes")):
             output.tell(f"listener {name}", f"{to}: {NO_UPSTREAMS}")
             continue
+        if name.startswith("unix:@"):
+            output.tell(f"listener {name}", NO_ABSTRACT)
+            continue
         same = [group for group in groups if (group.to, group.settings) == (to, settings)]
         groups += [] if same else [Listener(to, settings)]
         (same or groups)[-1].bind.append(address(name))
@@ -342,7 +368,7 @@ def convert_listeners(output, config, apps):
         if any(row.get("status") != 503 for row in group.rows):
             routed.append(group)
         else:
-            output.tell(f"listener {', '.join(group.bind)}", "nothing is left that it could lead to")
+            output.tell(f"listener {', '.join(group.bind)}", "nothing is left where it leads to")
     put_routes(output, routed, alone=len(groups) == 1)
 
 
@@ -358,7 +384,8 @@ def put_routes(output, routed, alone):
 
 
 def routed_apps(output):
-    rows = output.lists["routes"] + sum((group["routes"] for group in output.lists["listeners"]), [])
+    rows = sum((listener["routes"] for listener in output.lists["listeners"]),
+               output.lists["routes"])
     return {row["app"] for row in rows if "app" in row}
 
 
@@ -368,10 +395,8 @@ def find_addresses(output, apps):
     for app in apps:
         if not app.get("bind") and app.name not in routed:
             app.set("bind", [f"unix:/run/alicorn-{app.name}.sock"])
-            app.tell("bind", "no listener leads to it, so it has a socket that a proxy in front can "
-                     "pass requests on to")
+            app.tell("bind", UNREACHED)
     users = [app.get("user") for app in apps]
     if (output.lists["routes"] or output.lists["listeners"]) and users and all(users):
         output.top.set("user", users[0])
-        output.tell("user", "of the processes that accept connections for the routes; Unit's router "
-                    "had one of its own")
+        output.tell("user", ROUTER)

@@ -143,8 +143,9 @@ def bind(job, values):
 def behind_proxy(job, values):
     bind(job, values)
     if job.last("protocol", "socket-protocol") != "http":
-        job.app.tell("socket", "the uwsgi protocol is not spoken: in nginx proxy_pass and proxy_set_header "
-                     "stand instead of uwsgi_pass and include uwsgi_params, to the same address")
+        job.app.tell("socket", "the uwsgi protocol is not spoken: in nginx proxy_pass and "
+                     "proxy_set_header stand instead of uwsgi_pass and include uwsgi_params, to "
+                     "the same address")
 
 
 def chmod(job, values):
@@ -167,8 +168,8 @@ def daemonize(job, values):
 def request_log(job, values):
     kind, colon, name = values[-1].partition(":")
     if colon and kind != "file":
-        job.app.tell("req-logger", f"{kind}: where lines of requests go beside a file and stdout is "
-                     "for logs to say: logs = ( { to = \"syslog:...\"; take = \"access\"; } )")
+        job.app.tell("req-logger", f"{kind}: where lines of requests go beside a file and stdout "
+                     "is for logs to say: logs = ( { to = \"syslog:...\"; take = \"access\"; } )")
     else:
         job.app.set("accesslog", absolute(name or kind, job.folder))
 
@@ -204,8 +205,8 @@ def cheaper(job, values):
 def stats(job, values):
     for value in values:
         job.site.statuses.append(address(job, value))
-    job.app.tell("stats", "the application status has a page, /status.json and /metrics; uwsgitop "
-                 "does not read them, alicornctl top is there instead")
+    job.app.tell("stats", "the application status has a page, /status.json and /metrics; for "
+                 "uwsgitop there is alicornctl top")
 
 
 def stats_push(job, values):
@@ -232,16 +233,16 @@ def name_list(name):
 
 PREFORK = ("application is loaded once and the processes forked from it, as without lazy-apps; "
            "preload_app = false loads it in each")
-NO_COUNTERS = ("metrics go to statsd (statsd_host), or are fetched from an application whose target "
-               "is status:")
+NO_COUNTERS = ("metrics go to statsd (statsd_host), or are fetched from an application whose "
+               "target is status:")
 NO_TLS = "TLS is not built in; put a TLS proxy in front"
 NO_TASKS = ("there are no tasks beside the application; a timer or a service of systemd, or a "
             "queue of its own, does that")
 NO_MEMORY = "nothing is shared between workers here; a cache such as Redis is for that"
 NO_LOOPS = ("there is no other loop: a worker needs none to wait for clients, and to wait in the "
             "application it has threads")
-NO_TOUCH = ("no file is looked at: HUP and alicornctl reload, USR1 reopens logs; with reload = true the "
-            "sources are followed, and reload_extra_files")
+NO_TOUCH = ("no file is looked at: HUP and alicornctl reload, USR1 reopens logs; with reload = "
+            "true the sources are followed, and reload_extra_files")
 NO_EMPEROR = "a folder of configurations is given to alicorn itself: alicorn -c FOLDER"
 HOOKS = ("commands are run by on_starting (before the server listens), post_fork (in each "
          "process), child_exit and on_exit")
@@ -289,8 +290,8 @@ TABLE = [
      "journal; see errorlog, syslog and logs"),
     ("req-logger", request_log),
     ("log-format logformat", log_format),
-    ("log-big log-zero log-sendfile log-ioerror", "the access log has a line for each request; logs "
-     "have a choice of them by status, path and time"),
+    ("log-big log-zero log-sendfile log-ioerror", "the access log has a line for each request; "
+     "logs choose them by status, path and time"),
     ("threads-stacksize threads-stack-size", "threads have the stack that ulimit -s gives them"),
     ("log-x-forwarded-for", lambda job, values: job.app.set("client_address",
                                                             "x-forwarded-for")),
@@ -304,8 +305,8 @@ TABLE = [
     ("fastcgi-socket scgi-socket puwsgi-socket zeromq raw-socket",
      "with protocol = \"fastcgi\" a socket speaks FastCGI; the others are not spoken"),
     ("static-safe", "links that lead out of a folder are not followed"),
-    ("static-map3 check-static-docroot docroot static-cache-paths", "is not converted; see routes "
-     "with files"),
+    ("static-map3 check-static-docroot docroot static-cache-paths", "is not converted; see "
+     "routes with files"),
     ("stats stats-server", stats),
     ("statsd-push stats-push", stats_push),
     ("carbon memory-report stats-pusher-instance", NO_COUNTERS),

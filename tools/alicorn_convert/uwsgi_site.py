@@ -75,9 +75,9 @@ def find_apps(job):
 # ---- Internal routing --------------------------------------------------------------------
 
 RULE = re.compile(r"(error-|response-|final-)?route(-|$)")
-NO_RULE = ("has no counterpart among routes, which look at host, path, method, header and address; "
-           "it is left out, also where it refused requests")
-BENEATH = "a route for /a/* is for /a as well"
+NO_RULE = ("has no counterpart among routes, which look at host, path, method, header and "
+           "address; it is left out, also where it refused requests")
+BENEATH = "a route for /a/* is for /a and all beneath, and for no other paths that begin with /a"
 
 # Of regular expressions, what stands for itself.
 PLAIN = r"(?:[\w/~@,=!-]|\\[^\w\s]|\.(?![*+?{]))+"
@@ -93,9 +93,9 @@ def match_path(regex):
     found = re.fullmatch(rf"\^({PLAIN})\$", regex)
     if found:
         return unescaped(found[1]), False
-    found = re.fullmatch(rf"\^({PLAIN})/(\.\*|\(\.\*\))?\$?", regex)
-    if found:
-        return unescaped(found[1]) + "/*", found[2] == "(.*)"
+    found = re.fullmatch(rf"\^({PLAIN}?)/?(\.\*|\(\.\*\))?\$?", regex)
+    if found and found[1] != "/":
+        return unescaped(found[1]) + "/*", "/(.*)" in regex
     found = re.fullmatch(r"(?:\.\*)?(\\\.\w+)\$", regex)
     return ("*" + unescaped(found[1]), False) if found else None
 
@@ -193,15 +193,16 @@ def add_rules(job, routes):
 # ---- Files -------------------------------------------------------------------------------
 
 NOT_FILES = "what is no file there is answered 404; uWSGI asks the application"
-FIRST_FILES = "the same path again; a route sends the files of one folder, and the first one counts"
+FIRST_FILES = "a path again; a route sends the files of one folder, and the first one counts"
 EVERYTHING = re.compile(r"[*/^.$()]*\*[/.$)]*")
 
 
 def file_settings(job):
     """What static-index and static-expires say of all files."""
     settings = {}
-    for value in job.options.get("static-index", [])[:1]:
-        settings["index"] = value
+    for value in job.options.get("static-index", []):
+        if settings.setdefault("index", value) != value:
+            job.app.tell(f"static-index = {value}", "a folder has one index, the first one")
     for key, value in job.lines:
         if not key.startswith("static-expires"):
             continue
@@ -242,10 +243,12 @@ def add_maps(job, routes, main, settings):
         for value in job.options.get(option, []):
             point, _, place = value.partition("=")
             point = "/" + point.strip("/")
-            route = make(point, absolute(place, job.folder)) if point != "/" else None
+            if point == "/":
+                continue
+            route = make(point, absolute(place, job.folder))
             if route is None:
-                job.app.tell(f"{option} = {value}", "is not converted: a route with files has a "
-                             "path, and names of files stay what they are")
+                job.app.tell(f"{option} = {value}", "is not converted: a file has the name that "
+                             "it has in the path")
             elif point in taken:
                 job.app.tell(f"{option} = {value}", FIRST_FILES)
             else:
@@ -272,12 +275,12 @@ def checked_folder(job, main):
     """Of check-static. A PHP application sends the files beside its scripts itself, and never
     the scripts."""
     folders = [absolute(value, job.folder) for value in job.options.get("check-static", [])]
-    folders += [absolute(value.partition("=")[2], job.folder)
-                for value in job.options.get("static-map", []) if value.startswith("/=")]
+    folders += [absolute(value.partition("=")[2], job.folder) for option in ("static-map",
+                "static-map2") for value in job.options.get(option, []) if value.startswith("/=")]
     if main and main.settings["target"].startswith("php:"):
         if folders:
-            job.app.tell("check-static", "a PHP application sends the files of its root by itself; "
-                         "others are for routes with files, which would send scripts too")
+            job.app.tell("check-static", "a PHP application sends the files of its root by "
+                         "itself; others are for routes with files, which send scripts too")
         return None
     for folder in folders[1:]:
         job.app.tell(f"check-static = {folder}", FIRST_FILES)
