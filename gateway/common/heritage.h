@@ -91,7 +91,8 @@ enum message {
 	MESSAGE_SERVE, /* begin to accept: the generation is committed */
 	MESSAGE_DELIVER, /* the same, from another worker */
 	/* arbiter to prototype */
-	MESSAGE_RING, /* of the worker that is to be forked next: the memory of its ring, */
+	MESSAGE_RING, /* of the worker that is to be forked next: the memory of its
+			 ring, */
 	MESSAGE_OUTPUT, /* and its pipe; each is a descriptor */
 	MESSAGE_SPAWN, /* fork a worker; struct birth, with its end of its channel */
 };

@@ -34,8 +34,7 @@ enum output_result fcgi_send(
 
 /* A response of our own. Without a request it is nothing, and the end of the connection
  * says it all. */
-enum output_result fcgi_send_page(
-	struct conn *c, const struct iovec *pieces, size_t n);
+enum output_result fcgi_send_page(struct conn *c, const struct iovec *pieces, size_t n);
 
 /* The same, at once or not at all, in a signal handler. */
 void fcgi_last_words(const struct conn *c, const struct error_page *page);

@@ -71,8 +71,8 @@ struct al_request {
 	bool too_long; /* more than Content-Length was written, and logged */
 	bool waiting; /* the client could not take all: drained() is owed */
 
-	/* For access logs that ask: clock_us() at its first byte, and when all of it had
-	 * been received; 0: not yet. */
+	/* For access logs that ask: clock_us() at its first byte, and when all of it
+	 * had been received; 0: not yet. */
 	uint64_t began_us, ready_us;
 	uint64_t called_us; /* when an application was called, 0: none was; and when */
 	uint64_t answered_us; /* it had answered; 0: it has not yet */
