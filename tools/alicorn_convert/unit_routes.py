@@ -1,11 +1,11 @@
 """NGINX Unit: listeners, and the routes that they pass requests to."""
 
-import ipaddress
 import os
 import re
 from urllib.parse import unquote
 
-from .output import Routes, unix_socket
+from . import criteria
+from .output import Routes, Section, unix_socket
 
 NO_TLS = "TLS is not built in; put a TLS proxy in front"
 LEFT_OUT = ("has no counterpart in routes, which look at host, path, method, header and source; "
@@ -40,34 +40,17 @@ def texts(value):
     return [value] if isinstance(value, str) else list(value)
 
 
-def network(text):
-    """Of an address, or of a network, without a port."""
-    bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
-    try:
-        made = str(ipaddress.ip_network(bare, strict=False))
-    except ValueError:
-        return None
-    return made if "/" in bare else bare
-
-
-def host(text):
-    lower = text.lower()
-    return lower if re.fullmatch(r"\*|(\*\.)?[\w-][\w.-]*|\[[0-9a-f:.]+\]", lower) else None
-
-
 def path(text):
-    plain = unquote(text)
-    if re.search(r"[?#%]|//|/\.{1,2}(/|$)", plain):
-        return None
-    return plain if re.fullmatch(r"\*[^*]*|/[^*]*|/([^*]*/)?\*", plain) else None
+    return criteria.path(unquote(text))
 
 
 def method(text):
     return text if re.fullmatch(r"[A-Z-]+", text) else None
 
 
-CRITERIA = {"host": ("host", host), "uri": ("path", path), "method": ("method", method),
-            "source": ("source", network)}
+CRITERIA = {"host": ("host", criteria.host), "uri": ("path", path), "method": ("method", method),
+            "source": ("source", criteria.network)}
+ALL = {"host": {"*"}, "path": {"*", "/*"}}  # what leaves nothing out
 
 
 def header_names(value):
@@ -129,30 +112,30 @@ class Walk:
         self.routes = Routes(output)
         self.depth = 0
 
-    def add(self, criteria, action, route):
+    def add(self, asked, action, route):
         """With the header fields that the action adds."""
         fields = {name: value for name, value in action.get("response_headers", {}).items()
                   if isinstance(value, str) and "$" not in value}
         if len(fields) < len(action.get("response_headers", {})):
             self.output.tell("response_headers", NO_VARIABLES)
-        if any(text.endswith("/*") and text != "/*" for text in criteria.get("path", [])):
+        if any(text.endswith("/*") and text != "/*" for text in asked.get("path", [])):
             self.output.tell("path", BENEATH)
-        self.routes.add({**criteria, **route, **({"response_headers": fields} if fields else {})})
+        self.routes.add({**asked, **route, **({"response_headers": fields} if fields else {})})
 
-    def nowhere(self, criteria, what, why=NOWHERE):
+    def nowhere(self, asked, what, why=NOWHERE):
         self.output.tell(what, why)
-        self.routes.add({**criteria, "status": 503})
+        self.routes.add({**asked, "status": 503})
 
     # ---- Steps
 
-    def criteria(self, step, label):
+    def read(self, step, label):
         """A dict; None: the step is left out."""
         found, lacking, denies = {}, [], is_denial(step.get("action", {}))
         for key, value in step.get("match", {}).items():
             name, said, unsaid = read_criterion(key, value, denies)
             if not said:
                 lacking.append(key)
-            elif name != "path" or not {"*", "/*"} & set(said):
+            elif not ALL.get(name, set()) & set(said):
                 found[name] = said
             if said and unsaid:
                 self.output.tell(f"{label}: {key} {', '.join(unsaid)}", UNSAID)
@@ -175,7 +158,7 @@ class Walk:
                 self.routes.add({**outer, "path": excepted_paths(step), "status": 404})
                 match = {key: value for key, value in step["match"].items() if key != "uri"}
                 step = {**step, "match": match}
-            found = self.criteria(step, label)
+            found = self.read(step, label)
             if found is None:
                 continue
             if found.keys() & outer.keys():
@@ -187,52 +170,52 @@ class Walk:
         if outer:
             self.routes.add({**outer, "status": 404})
 
-    def act(self, action, criteria, label):
+    def act(self, action, asked, label):
         if "rewrite" in action:
             self.output.tell(f"{label}: rewrite", NO_REWRITE)
         if "pass" in action:
-            self.go(action, criteria, label)
+            self.go(action, asked, label)
         elif "share" in action:
-            self.share(action, criteria, label)
+            self.share(action, asked, label)
         elif "return" in action:
-            self.answer(action, criteria, label)
+            self.answer(action, asked, label)
         else:
-            self.nowhere(criteria, f"{label}: {', '.join(action)}")
+            self.nowhere(asked, f"{label}: {', '.join(action)}")
 
-    def answer(self, action, criteria, label):
+    def answer(self, action, asked, label):
         status, said = action["return"], action.get("location", "")
         to = location(said)
         if "location" not in action and 200 <= status <= 599:
-            self.add(criteria, action, {"status": status})
+            self.add(asked, action, {"status": status})
         elif to and status in (301, 302, 303, 307, 308):
-            self.add(criteria, action, {"redirect": to, "status": status})
+            self.add(asked, action, {"redirect": to, "status": status})
         else:
-            self.nowhere(criteria, f"{label}: return {status} {said}".strip())
+            self.nowhere(asked, f"{label}: return {status} {said}".strip())
 
-    def go(self, action, criteria, label):
+    def go(self, action, asked, label):
         kind, _, rest = action["pass"].partition("/")
         name, _, target = rest.partition("/")
         if kind == "routes" and self.depth < 10:
             self.depth += 1
-            self.walk(unquote(rest), criteria, label)
+            self.walk(unquote(rest), asked, label)
             self.depth -= 1
         elif kind == "applications" and self.apps.get((unquote(name), unquote(target) or None)):
-            self.to_app(action, criteria, (unquote(name), unquote(target) or None))
+            self.to_app(action, asked, (unquote(name), unquote(target) or None))
         else:
-            self.nowhere(criteria, f"{label}: {action['pass']}")
+            self.nowhere(asked, f"{label}: {action['pass']}")
 
-    def to_app(self, action, criteria, key):
+    def to_app(self, action, asked, key):
         """A prefix is the application's SCRIPT_NAME below it, and nothing elsewhere."""
         app, route = self.apps[key], {"app": self.apps[key].name}
         mount = app.prefix.rstrip("/") if app.prefix else ""
-        paths = criteria.get("path", [])
+        paths = asked.get("path", [])
         if mount and not paths:
-            self.add({**criteria, "path": [mount + "/*"]}, action, {**route, "mount": mount})
+            self.add({**asked, "path": [mount + "/*"]}, action, {**route, "mount": mount})
         elif mount and all((text + "/").startswith(mount + "/") for text in paths):
             route["mount"] = mount
         else:
             self.tell_prefix(app)
-        self.add(criteria, action, route)
+        self.add(asked, action, route)
 
     def tell_prefix(self, app):
         if app.prefix:
@@ -240,7 +223,7 @@ class Walk:
 
     # ---- Files
 
-    def share(self, action, criteria, label):
+    def share(self, action, asked, label):
         shares = texts(action["share"])
         folder, fallback = folder_of(shares[0]), self.fallback(action, label)
         if any(folder_of(other) != folder for other in shares[1:]):
@@ -248,12 +231,12 @@ class Walk:
         if not all(action.get(name, True) for name in ("follow_symlinks", "traverse_mounts")):
             self.output.tell(f"{label}: share", LINKS)
         if fallback and self.sends_files(fallback, folder or shares[0]):
-            self.to_app(action, criteria, fallback)
+            self.to_app(action, asked, fallback)
         elif folder is None:
-            self.one_file(action, criteria, shares[0], label)
+            self.one_file(action, asked, shares[0], label)
         elif "types" in action or "rewrite" in action:
             self.output.tell(f"{label}: share", NO_CHOICE)
-            self.instead(criteria, action, fallback)
+            self.instead(asked, action, fallback)
         else:
             route = {"files": folder}
             if "index" in action:
@@ -261,21 +244,21 @@ class Walk:
             if fallback:
                 route["app"] = self.apps[fallback].name
                 self.tell_prefix(self.apps[fallback])
-            self.add(criteria, action, route)
+            self.add(asked, action, route)
 
-    def one_file(self, action, criteria, share, label):
+    def one_file(self, action, asked, share, label):
         """Routes send a file by its own name alone."""
-        paths = criteria.get("path", [])
+        paths = asked.get("path", [])
         if len(paths) == 1 and "$" not in share and share.endswith(paths[0]):
-            self.add(criteria, action, {"files": share[:-len(paths[0])] or "/"})
+            self.add(asked, action, {"files": share[:-len(paths[0])] or "/"})
         else:
-            self.nowhere(criteria, f"{label}: share {share}", ONE_FILE)
+            self.nowhere(asked, f"{label}: share {share}", ONE_FILE)
 
-    def instead(self, criteria, action, fallback):
+    def instead(self, asked, action, fallback):
         if fallback:
-            self.to_app(action, criteria, fallback)
+            self.to_app(action, asked, fallback)
         else:
-            self.routes.add({**criteria, "status": 404})
+            self.routes.add({**asked, "status": 404})
 
     def fallback(self, action, label):
         """The application that gets what is no file, by its key in apps."""
@@ -304,21 +287,21 @@ def address(text):
     return unix_socket(text, "/") if text.startswith("unix:") else text.removeprefix("*")
 
 
-def settings_of(output, options):
+def settings_of(output, name, options):
     """Those of a listener's connections."""
-    settings = {}
+    listener = Section(output, f"listener {name}")
     trusted = options.get("forwarded") or options.get("client_ip")
     if trusted:
-        settings["forwarded_allow_ips"] = texts(trusted.get("source", []))
+        listener.set("forwarded_allow_ips", texts(trusted.get("source", [])))
         where = (trusted.get("client_ip") or trusted.get("header", "")).lower()
         if where in ("x-forwarded-for", "forwarded"):
-            settings["client_address"] = where
+            listener.set("client_address", where)
         elif where:
-            output.tell("forwarded", f"the client's address is taken from X-Forwarded-For or "
-                        f"Forwarded, not from {where}")
-    if "backlog" in options:
-        settings["backlog"] = options["backlog"]
-    return settings
+            listener.tell("forwarded", "the client's address is taken from X-Forwarded-For or "
+                          f"Forwarded, not from {where}")
+    if options.get("backlog", -1) > 0:
+        listener.set("backlog", options["backlog"])
+    return listener.settings
 
 
 class Listener:
@@ -331,7 +314,7 @@ class Listener:
 def group_listeners(output, config):
     groups = []
     for name, options in config.get("listeners", {}).items():
-        to, settings = options.get("pass", ""), settings_of(output, options)
+        to, settings = options.get("pass", ""), settings_of(output, name, options)
         if "tls" in options:
             output.tell(f"listener {name}", NO_TLS)
         if not to.startswith(("applications/", "routes")):

@@ -4,12 +4,15 @@ and routes here."""
 import os
 import re
 
+from . import criteria
 from .output import Routes, absolute, app_name
 
 # ---- Applications ------------------------------------------------------------------------
 
 NO_TARGET = ("no application is named that alicorn can run; it is the last word of the command "
              "line: alicorn -c FILE TARGET")
+NO_APP = ("no application is named that alicorn can run; the routes do without, until "
+          "applications has one, and a route has its name as app")
 
 
 class App:
@@ -53,7 +56,7 @@ def main_app(job):
 def mounted_apps(job):
     for value in job.options.get("mount", []):
         point, _, what = value.partition("=")
-        if not what or (point and not point.startswith("/")):
+        if not what or (point and not criteria.path(point)):
             job.app.tell(f"mount = {value}", "is not converted; see host and app of routes")
             continue
         app = python_app(job, point.rstrip("/"), what, what.endswith((".py", ".wsgi")))
@@ -64,9 +67,11 @@ def mounted_apps(job):
 def find_apps(job):
     """The one that is everywhere else comes first, if there is one: uWSGI takes the one that
     is loaded first."""
-    main, mounted = main_app(job), list(mounted_apps(job))
-    everywhere = [app for app in [main, *mounted] if app and not app.mount][:1]
-    found = everywhere + [app for app in mounted if app.mount]
+    main, places = main_app(job), {}
+    for app in [*([main] if main else []), *mounted_apps(job)]:
+        if places.setdefault(app.mount, app) is not app:
+            job.app.tell(app.settings["target"], "there is another application at its place")
+    found = sorted(places.values(), key=lambda app: app.mount != "")
     for number, app in enumerate(found):
         app.name = app_name(app.name, [other.name for other in found[:number]])
     return found
@@ -80,7 +85,7 @@ NO_RULE = ("has no counterpart among routes, which look at host, path, method, h
 BENEATH = "a route for /a/* is for /a and all beneath, and for no other paths that begin with /a"
 
 # Of regular expressions, what stands for itself.
-PLAIN = r"(?:[\w/~@,=!-]|\\[^\w\s]|\.(?![*+?{]))+"
+PLAIN = r"(?:[\w/~@,=!-]|\\[^\w\s]|(?<=\w)\.(?=\w))+"
 
 
 def unescaped(text):
@@ -90,33 +95,31 @@ def unescaped(text):
 def match_path(regex):
     """The path that a regular expression means, and whether $1 is what its * is; None: routes
     cannot say it."""
-    found = re.fullmatch(rf"\^({PLAIN})\$", regex)
-    if found:
+    found = re.fullmatch(rf"\^(/(?:{PLAIN})?)\$", regex)
+    if found and criteria.path(unescaped(found[1])):
         return unescaped(found[1]), False
-    found = re.fullmatch(rf"\^({PLAIN}?)/?(\.\*|\(\.\*\))?\$?", regex)
-    if found and found[1] != "/":
+    found = re.fullmatch(rf"\^(/{PLAIN}?)/?(\.\*|\(\.\*\))?\$?", regex)
+    if found and criteria.path(unescaped(found[1])):
         return unescaped(found[1]) + "/*", "/(.*)" in regex
     found = re.fullmatch(r"(?:\.\*)?(\\\.\w+)\$", regex)
     return ("*" + unescaped(found[1]), False) if found else None
 
 
 def match_host(regex):
-    found = re.fullmatch(rf"\^({PLAIN})\$", regex)
-    if found:
-        return unescaped(found[1]), False
-    found = re.fullmatch(rf"(?:\^?\(?\.\*\)?)?\\\.({PLAIN})\$", regex)
-    return ("*." + unescaped(found[1]), False) if found else None
+    found = re.fullmatch(rf"(\^|(?:\^?\(?\.\*\)?)?\\\.)({PLAIN})\$", regex)
+    name = found and criteria.host(("" if found[1] == "^" else "*.") + unescaped(found[2]))
+    return (name, False) if name else None
 
 
 def match_address(regex):
-    found = re.fullmatch(r"\^(\d+(?:\\\.\d+){3})\$", regex)
-    if found:
-        return unescaped(found[1]), False
-    found = re.fullmatch(r"\^((?:\d+\\\.){1,3})(?:\.\*)?\$?", regex)
-    if not found:
+    whole = re.fullmatch(r"\^(\d+(?:\\\.\d+){3})\$", regex)
+    begun = re.fullmatch(r"\^((?:\d+\\\.){1,3})(?:\.\*)?\$?", regex)
+    if not whole and not begun:
         return None
-    parts = unescaped(found[1]).rstrip(".").split(".")
-    return ".".join(parts + ["0"] * (4 - len(parts))) + f"/{8 * len(parts)}", False
+    parts = unescaped((whole or begun)[1]).rstrip(".").split(".")
+    size = "" if whole else f"/{8 * len(parts)}"
+    found = criteria.network(".".join(parts + ["0"] * (4 - len(parts))) + size)
+    return (found, False) if found else None
 
 
 def match_uri(regex):
@@ -182,7 +185,7 @@ def add_rules(job, routes):
         if not RULE.match(key):
             continue
         route = rule_route(key, value)
-        if route is None or not route:
+        if not route:
             job.app.tell(f"{key} = {value}", NO_RULE)
             continue
         if route.get("path", "").endswith("/*"):
@@ -245,10 +248,11 @@ def add_maps(job, routes, main, settings):
             point = "/" + point.strip("/")
             if point == "/":
                 continue
-            route = make(point, absolute(place, job.folder))
+            known = place and criteria.path(point)
+            route = make(point, absolute(place, job.folder)) if known else None
             if route is None:
-                job.app.tell(f"{option} = {value}", "is not converted: a file has the name that "
-                             "it has in the path")
+                job.app.tell(f"{option} = {value}", "is not converted: what is sent is a "
+                             "folder, or a file by its own name")
             elif point in taken:
                 job.app.tell(f"{option} = {value}", FIRST_FILES)
             else:
@@ -274,9 +278,10 @@ def skip_route(job, apps):
 def checked_folder(job, main):
     """Of check-static. A PHP application sends the files beside its scripts itself, and never
     the scripts."""
-    folders = [absolute(value, job.folder) for value in job.options.get("check-static", [])]
-    folders += [absolute(value.partition("=")[2], job.folder) for option in ("static-map",
-                "static-map2") for value in job.options.get(option, []) if value.startswith("/=")]
+    said = job.options.get("check-static", []) + [
+        value[2:] for name in ("static-map", "static-map2")
+        for value in job.options.get(name, []) if value.startswith("/=")]
+    folders = [absolute(value, job.folder) for value in said if value]
     if main and main.settings["target"].startswith("php:"):
         if folders:
             job.app.tell("check-static", "a PHP application sends the files of its root by "
@@ -335,7 +340,7 @@ class Site:
             section.settings.update(app.settings)
             self.sections.append(section)
         if not self.apps:
-            job.app.tell("target", NO_TARGET)
+            job.app.tell("target", NO_APP if self.routes else NO_TARGET)
 
     def main(self):
         return self.sections[0] if self.sections else self.output.top
