@@ -117,12 +117,21 @@ class Server:
     # -- what it says
 
     def log(self):
+        """What is in the log when no more comes: the logger writes a little after others
+        speak. What must be there is waited for with wait_log()."""
+        while True:
+            text = self.text()
+            time.sleep(0.03)
+            if text == self.text():
+                return text
+
+    def text(self):
         return text_of(self.log_file) + text_of(self.stderr_file)
 
     def wait_log(self, pattern, times=1, limit=LIMIT):
         """Waits until the log has a match (so many of them) and returns the last one."""
         def found():
-            matches = list(re.finditer(pattern, self.log()))
+            matches = list(re.finditer(pattern, self.text()))
             return matches[-1] if len(matches) >= times else None
         try:
             return wait_for(found, limit)

@@ -246,7 +246,7 @@ def test_the_arbiter_has_gone(upper):
     (pid,) = s.wait_workers(1)
     s.signal(signal.SIGKILL)
     wait_for(lambda: not is_alive(pid), what="its end")
-    assert "own: worker 1 stops" in s.log()
+    s.wait_log("own: worker 1 stops")
 
 
 
