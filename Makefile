@@ -246,7 +246,7 @@ bench:
 
 # Instructions of a request beside those of tests/bench/instructions.json.
 bench-quick:
-	$(DEPS) build languages bench
+	$(DEPS) build languages guard
 	$(AGAIN) all $(TEST_FILES)
 	@ALICORN=$(BUILD)/alicorn tests/bench/instructions $(BENCH_FLAGS)
 

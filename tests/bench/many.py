@@ -11,7 +11,7 @@ from servers import (GUNICORN, HERE, LIGHTTPD, MANY, NGINX, alicorn, gunicorn, l
 
 IDLE = 10_000
 RATE, SECONDS = 2000, 2  # of what is asked meanwhile
-CROWDS = (10, 100, 1000, 10_000)
+CROWDS = {10: 1, 100: 1, 1000: 1, 10_000: 4}  # seconds; it takes some to connect them
 REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
@@ -90,7 +90,8 @@ class Crowds:
 
     def __init__(self, server):
         self.name = server.name
-        self.runs = {n: Wrk(server.url, server.leaders, 1, connections=n) for n in CROWDS}
+        self.runs = {n: Wrk(server.url, server.leaders, seconds, connections=n)
+                     for n, seconds in CROWDS.items()}
 
     def cpu_us(self, n):
         return None if self.runs[n].failed else self.runs[n].cpu_us
