@@ -189,10 +189,10 @@ put_framing(struct pen *pen, const struct http1_reply *reply)
 static void
 put_field(struct pen *pen, struct slice name, struct slice value)
 {
-	put(pen, name);
-	put(pen, SLICE(": "));
-	put(pen, value);
-	put(pen, SLICE("\r\n"));
+	if (name.len + value.len + HTTP1_LINE > (size_t)(pen->end - pen->at))
+		pen->full = true;
+	else
+		pen->at = http1_put_line(pen->at, name, value);
 }
 
 void

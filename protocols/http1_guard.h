@@ -72,6 +72,20 @@ http1_digits(char *end, uint64_t number, unsigned base)
 	return slice_of(at, (size_t)(end - at));
 }
 
+/* A field line takes so many bytes beside the name and the value. */
+enum { HTTP1_LINE = sizeof(": \r\n") - 1 };
+
+/* Writes one where there is room for it; where it ends. */
+static inline char *
+http1_put_line(char *at, struct slice name, struct slice value)
+{
+	at = mempcpy(at, name.ptr, name.len);
+	at = mempcpy(at, ": ", 2);
+	if (value.len > 0)
+		at = mempcpy(at, value.ptr, value.len);
+	return mempcpy(at, "\r\n", 2);
+}
+
 /* Digits and nothing else, of a number that is not above INT64_MAX. */
 bool http1_number(struct slice digits, uint64_t *number);
 

@@ -126,7 +126,7 @@ struct meaning {
 static bool
 is(const struct http1_field *field, struct slice name)
 {
-	return strncasecmp(field->name.ptr, name.ptr, name.len) == 0;
+	return slice_caseeq(field->name, name);
 }
 
 static void

@@ -90,16 +90,13 @@ find_own(struct slice name)
 static int
 add_line(struct http1_response *r, struct slice name, struct slice value)
 {
-	char *line = buffer_reserve(&r->fields, name.len + 2 + value.len + 2);
+	size_t len = name.len + value.len + HTTP1_LINE;
+	char *line = buffer_reserve(&r->fields, len);
 
 	if (line == NULL)
 		return refuse(r, "out of memory");
-	memcpy(line, name.ptr, name.len);
-	memcpy(line + name.len, ": ", 2);
-	if (value.len > 0)
-		memcpy(line + name.len + 2, value.ptr, value.len);
-	memcpy(line + name.len + 2 + value.len, "\r\n", 2);
-	r->fields.len += name.len + 2 + value.len + 2;
+	http1_put_line(line, name, value);
+	r->fields.len += len;
 	return 0;
 }
 

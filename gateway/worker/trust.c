@@ -86,13 +86,6 @@ is_listed(struct text_list names, struct slice name)
 	return false;
 }
 
-/* A call costs more than this, and hardly any name gets by. */
-static bool
-begin_alike(const char *a, const char *b)
-{
-	return ((*a ^ *b) & ~('a' ^ 'A')) == 0;
-}
-
 /* The value that means https when this is one of secure_scheme_headers. */
 static const char *
 secure_value(const struct conn *c, struct slice name)
@@ -101,7 +94,7 @@ secure_value(const struct conn *c, struct slice name)
 
 	for (size_t i = 0; i < rows.n; i++) {
 		const char *row = rows.items[i];
-		if (begin_alike(row, name.ptr) &&
+		if (slice_begin_alike(row, name.ptr) &&
 			strncasecmp(row, name.ptr, name.len) == 0 &&
 			row[name.len] == '=')
 			return row + name.len + 1;
