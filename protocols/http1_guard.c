@@ -63,32 +63,29 @@ http1_number(struct slice digits, uint64_t *number)
 
 enum { WORD = sizeof(uint64_t) };
 
-/* Eight bytes that may all stand in a value. A byte below 0x20 gets its highest bit by
- * the subtraction, as 0x7f does by the other one; that it is no tab is then looked at.
- */
-static bool
-is_value_word(const char *bytes)
+/* Not 0 where one of eight bytes is below 0x20, or 0x7f: such a one gets its highest
+ * bit by a subtraction. */
+static inline uint64_t
+find_controls(const char *bytes)
 {
 	const uint64_t each = UINT64_MAX / UINT8_MAX;
 	uint64_t word;
 
 	memcpy(&word, bytes, WORD);
 	uint64_t del = word ^ each * 0x7f;
-	uint64_t found = ((word - each * 0x20) & ~word) | ((del - each) & ~del);
-	return (found & each * 0x80) == 0 ||
-		(http1_classes(slice_of(bytes, WORD)) & HTTP1_NOT_VALUE) == 0;
+	return (((word - each * 0x20) & ~word) | ((del - each) & ~del)) & each * 0x80;
 }
 
-/* The last word may begin within the one before. */
+/* The last word may begin within the one before. A tab is a control, and hardly ever
+ * there. */
 bool
 http1_is_value(struct slice s)
 {
-	if (s.len < WORD)
-		return (http1_classes(s) & HTTP1_NOT_VALUE) == 0;
-	for (; s.len > WORD; slice_advance(&s, s.len < 2 * WORD ? s.len - WORD : WORD))
-		if (!is_value_word(s.ptr))
-			return false;
-	return is_value_word(s.ptr);
+	uint64_t found = s.len < WORD || find_controls(s.ptr + s.len - WORD);
+
+	for (size_t i = 0; i + WORD < s.len; i += WORD)
+		found |= find_controls(s.ptr + i);
+	return found == 0 || (http1_classes(s) & HTTP1_NOT_VALUE) == 0;
 }
 
 bool
