@@ -140,7 +140,7 @@ class Server:
 
     def listeners(self, name=None):
         """Addresses as Client takes them, of an application or of all that ever listened."""
-        for pair in re.findall(r"listening on (\S+) for (\S+)", self.log()):
+        for pair in re.findall(r"listening on (\S+) for (\S+)", self.text()):
             if pair not in self.listening:
                 self.listening.append(pair)
         found = []
@@ -292,7 +292,7 @@ def wait_listening(s, n):
     def listening():
         if s.process.poll() is not None:
             pytest.fail(f"ended with status {s.process.returncode}:\n{s.log()}")
-        return len({app for _, app in re.findall(r"listening on (\S+) for (\S+)", s.log())}) >= n
+        return len({app for _, app in re.findall(r"listening on (\S+) for (\S+)", s.text())}) >= n
     wait_for(listening, what="listening")
     s.listeners()
 

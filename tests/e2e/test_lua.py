@@ -248,6 +248,7 @@ def test_misbehaving_applications_are_answered_500(s):
             r = c.get(f"/fault?{name}")
             assert r.status == 500 and b"oops" not in r.body, name
         s.wait_log(FAULTS.get(name, "the application's response is refused"))
+        log = s.log()
         s.log_file.write_text("")
         assert len(log.splitlines()) < 60, log
         if name in ("raises", "raises_in_iterator"):
