@@ -5,7 +5,7 @@ from html import escape
 
 WIDTH, MARGIN = 920, 16
 COLUMN = (WIDTH - 3 * MARGIN) // 2
-LABEL, FIGURE = 168, 52  # room for names before the bars, and for figures behind them
+LABEL, FIGURE = 192, 52  # room for names before the bars, and for figures behind them
 ROW, BAR, TITLE, GAP = 20, 13, 26, 18
 
 STYLE = """
