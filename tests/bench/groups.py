@@ -178,11 +178,11 @@ def routed(begin, folder, program):
 
 
 GROUPS = [
-    Group("A fixed reply", fixed_reply),
-    Group("Python, hello", python_hello),
-    Group("PHP, hello", php_hello),
-    Group("PHP, hello, connections to php-fpm kept", php_kept),
-    Group("Lua, hello", lua_hello),
+    Group("Hello, a fixed reply", fixed_reply),
+    Group("Python", python_hello),
+    Group("PHP", php_hello),
+    Group("PHP, connections to php-fpm kept", php_kept),
+    Group("Lua", lua_hello),
     Group("Static, 1 KB", **static(1 << 10)),
     Group("Static, 100 KB", **static(100 << 10), rate=2000),
     Group("Static, 10 MB", **static(10 << 20), rate=50),
