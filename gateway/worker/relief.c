@@ -114,6 +114,20 @@ sleep_us(int64_t us)
 		;
 }
 
+/* So long, or until the thread shall end: relief_after may be a minute. */
+static void
+nap_us(int64_t us)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	int64_t ns = until.tv_nsec + us % 1000000 * 1000;
+	until.tv_sec += us / 1000000 + ns / 1000000000;
+	until.tv_nsec = ns % 1000000000;
+	while (sem_clockwait(&wake_up, CLOCK_MONOTONIC, &until) != 0 && errno == EINTR)
+		;
+}
+
 /* Until there is another call than that. Either the main thread has seen that it is to
  * wake us, or we see its call: without membarrier(), which makes it so, each call would
  * have to pay for that. */
@@ -141,7 +155,7 @@ find_long_call(void)
 	unsigned quiet = 0;
 
 	while (!atomic_load(&over)) {
-		sleep_us(alert > 0 ? after_us : CALM_FACTOR * after_us);
+		nap_us(alert > 0 ? after_us : CALM_FACTOR * after_us);
 		alert -= alert > 0;
 		uint64_t now = atomic_load(&calls);
 		if (now == seen && now % 2 == 1) {

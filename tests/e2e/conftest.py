@@ -183,7 +183,7 @@ class Server:
         """Processes that were seen, or are of its session, and live."""
         self.session()
         return [pid for pid, start in self.known.items()
-                if is_alive(pid) and stat_of(pid)[19] == start]
+                if is_alive(pid) and (stat_of(pid) or [None] * 20)[19] == start]
 
     def signal(self, number, pid=None):
         os.kill(pid or self.pid, number)

@@ -256,6 +256,13 @@ def test_a_stop_when_all_are_busy(server, gate):
     assert s.wait() == 0
 
 
+def test_a_stop_does_not_wait_for_relief(server):
+    """The thread that looks each minute whether a call is long."""
+    s = server(relief_after=60000, graceful_timeout=60)
+    assert s.get("/hello").status == 200
+    s.stop()
+
+
 def test_connections_of_one_worker_are_balanced(server):
     s = server(workers=1, **SLOW)
     clients = [s.connect() for _ in range(32)]
