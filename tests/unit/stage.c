@@ -249,6 +249,7 @@ be_born(const struct heritage *h, pid_t pid, const struct imsg *m)
 	close(h->channel);
 	channel_init(&channel, m->fd);
 	channel_send(&channel, MESSAGE_BORN, slice_of((const char *)&pid, sizeof(pid)));
+	imsg_writer_release(&channel.out); /* worker() begins anew with it */
 	exit(worker(&own));
 }
 
