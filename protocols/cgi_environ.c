@@ -106,13 +106,15 @@ add_text(struct maker *m, unsigned id, const char *text)
 	add(m, id, text, strlen(text));
 }
 
-/* Ends a text over the byte behind it. Empty ones may stand anywhere. */
+/* Ends a text over the byte behind it, unless it has ended there: another thread may
+ * read such a one. Empty ones may stand anywhere. */
 static const char *
 end_in_place(struct slice s)
 {
 	if (s.len == 0)
 		return "";
-	((char *)s.ptr)[s.len] = '\0';
+	if (s.ptr[s.len] != '\0')
+		((char *)s.ptr)[s.len] = '\0';
 	return s.ptr;
 }
 
