@@ -138,7 +138,9 @@ sleep_until_call(uint64_t seen)
 		return;
 	atomic_store(&asleep, true);
 	syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
-	if (atomic_load(&calls) != seen && atomic_exchange(&asleep, false))
+	/* The post of relief_stop() may have ended a nap. */
+	bool is_wanted = atomic_load(&calls) != seen || atomic_load(&over);
+	if (is_wanted && atomic_exchange(&asleep, false))
 		return;
 	while (sem_wait(&wake_up) != 0)
 		;

@@ -120,11 +120,11 @@ def test_no_wrong_answer_under_load_and_reloads(serve, keepalive):
         threads[-1].start()
     reloads = 0
     while any(t.is_alive() for t in threads):
-        time.sleep(0.5)
-        if sum(done) > reloads * total / 4 and sum(done) < total:
+        if sum(done) >= reloads * total / 4:
             s.signal(signal.SIGHUP)
             reloads += 1
             s.wait_log("reload done", times=reloads)
+        time.sleep(0.1)
     for t in threads:
         t.join()
     assert not failed, (failed, s.log())
