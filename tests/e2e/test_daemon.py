@@ -109,10 +109,10 @@ def test_output_is_kept_when_asked_for(tmp_path, keep):
     assert done.returncode == 0
     pid = int((tmp_path / "pid").read_text())
     try:
-        assert ("listening on" in (tmp_path / "out").read_text()) == keep
         assert get(port) == 200
     finally:
         stop(pid)
+    assert ("listening on" in (tmp_path / "out").read_text()) == keep
 
 
 def test_upgrade_stays_in_the_background(daemon, tmp_path):
