@@ -133,17 +133,17 @@ def test_values_cannot_break_a_line(logged):
 
 def test_heads_that_are_refused(logged):
     s = logged('"%(r)s" %(s)s %(b)s %(m)s %(U)s %(q)s %(H)s "%(a)s" %({Host}i)s %({PATH_INFO}e)s')
-    for sent, status, line in [
+    for turn, (sent, status, line) in enumerate([
             (b"GET / HTTP/1.1\r\n\r\n", 400, "GET / HTTP/1.1"),
             (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400,
              r"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"),
             (b"GET /\x1b[31m\" HTTP/1.1\r\nHost: x\r\n\r\n", 400, r"GET /\x1b[31m\x22 HTTP/1.1"),
             (b"\r\nGET /a HTTP/3.7\r\nHost: x\r\n\r\n", 505, "GET /a HTTP/3.7"),
             (b"GET /" + b"a" * 5000 + b" HTTP/1.1\r\n\r\n", 414,
-             "GET /" + "a" * 5000 + " HTTP/1.1")]:
+             "GET /" + "a" * 5000 + " HTTP/1.1")], 1):
         (s.folder / "access.log").unlink(missing_ok=True)
         s.signal(signal.SIGUSR1)
-        wait_for((s.folder / "access.log").exists)
+        s.wait_log("log reopened", turn)
         with s.connect() as c:
             c.send(sent)
             r = c.response()
@@ -296,7 +296,7 @@ def test_reopened_after_a_rename(logged, number):
     s.get("/two")
     assert lines(s, 2, "old.log") == ["/one", "/two"]
     s.signal(number)
-    wait_for(log.exists)
+    s.wait_log("log reopened|reload done")
     wait_for(lambda: len(s.workers()) == 1)
     s.get("/three")
     assert lines(s, 1) == ["/three"]

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 
 import conftest
@@ -282,8 +281,7 @@ def test_logs_are_reopened_for_those_who_may_not(start, public):
     for name in ("error", "access"):
         (logs / name).rename(logs / f"{name}.1")
     s.signal(signal.SIGUSR1)
-    wait_for(lambda: (logs / "error").exists() and (logs / "access").exists())
-    time.sleep(0.2)
+    s.wait_log("log reopened")
     s.get("/?log=two")
     wait_for(lambda: "two" in (logs / "access").read_text())
     assert "said one" in (logs / "error.1").read_text()

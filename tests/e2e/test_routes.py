@@ -368,9 +368,10 @@ def test_users_do_not_read_each_others_requests(serve, tmp_path):
 
         def owners():
             """Which processes have the connection."""
-            port = c.socket.getsockname()[1]
+            ends = [c.socket.getpeername()[1], c.socket.getsockname()[1]]
             lines = [line.split() for line in open("/proc/net/tcp").read().splitlines()[1:]]
-            inode = next(l[9] for l in lines if int(l[2].split(":")[1], 16) == port)
+            inode = next(l[9] for l in lines if
+                         [int(end.split(":")[1], 16) for end in l[1:3]] == ends)
             found = set()
             for name in ("front", "a", "b"):
                 for pid in s.workers(name):
