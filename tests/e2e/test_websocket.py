@@ -277,9 +277,12 @@ def test_a_call_that_takes_long_holds_no_guest_up(run, tmp_path, more):
         assert c.get("/").status == 200
     with s.chat("ada") as ada, s.chat("bob") as bob, s.connect() as slow:
         slow.ask("/gate")
+        # Where there are two workers bob may be a guest of the other one, which may be held:
+        # messages of other workers wait for the main thread.
+        near = [ada] if more.get("workers") == 2 else [ada, bob]
         for text in "one", "two":
             ada.say(text)
-            assert [ada.hear(), bob.hear()] == [f"ada: {text}"] * 2
+            assert [c.hear() for c in near] == [f"ada: {text}"] * len(near)
         if more != {"workers": 1}:
             # Of these some are connections of the worker that is held; they are handed on,
             # with what came behind the request.
@@ -290,7 +293,6 @@ def test_a_call_that_takes_long_holds_no_guest_up(run, tmp_path, more):
         (tmp_path / "gate").touch()
         assert slow.response().status == 404
         if more != {"workers": 1}:
-            # Messages of other workers wait for the main thread.
             assert hears(ada, "eve: number 5") and hears(bob, "eve: number 5")
     for c in kept:
         c.close()
