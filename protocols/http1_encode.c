@@ -104,23 +104,17 @@ http1_no_body(unsigned status, bool is_head)
 	return is_head || status < 200 || status == 204 || status == 304;
 }
 
-/* Writes into memory until it is full. */
+/* Writes into memory, as long as there is room: callers make enough of it. */
 struct pen {
 	char *at;
 	char *end;
-	bool full;
 };
 
 static void
 put(struct pen *pen, struct slice s)
 {
-	if (s.len > (size_t)(pen->end - pen->at)) {
-		pen->full = true;
-		return;
-	}
-	if (s.len > 0)
-		memcpy(pen->at, s.ptr, s.len);
-	pen->at += s.len;
+	if (s.len > 0 && s.len <= (size_t)(pen->end - pen->at))
+		pen->at = mempcpy(pen->at, s.ptr, s.len);
 }
 
 static void
@@ -189,9 +183,7 @@ put_framing(struct pen *pen, const struct http1_reply *reply)
 static void
 put_field(struct pen *pen, struct slice name, struct slice value)
 {
-	if (name.len + value.len + HTTP1_LINE > (size_t)(pen->end - pen->at))
-		pen->full = true;
-	else
+	if (name.len + value.len + HTTP1_LINE <= (size_t)(pen->end - pen->at))
 		pen->at = http1_put_line(pen->at, name, value);
 }
 

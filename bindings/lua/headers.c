@@ -3,20 +3,40 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Writes them before `end`, as printf(3) would, but for each request. */
+static char *
+write_digits(char *end, long long number)
+{
+	unsigned long long n = number < 0 ? 0 - (unsigned long long)number
+					  : (unsigned long long)number;
+
+	do
+		*--end = (char)('0' + n % 10);
+	while ((n /= 10) != 0);
+	if (number < 0)
+		*--end = '-';
+	return end;
+}
+
 /* A number that is no code is for the gateway to refuse, with all its digits. */
+static const char *
+code_text(lua_Number number, char code[STATUS_CODE_ROOM])
+{
+	if (number >= 0 && number < 1000 && number == (int)number) {
+		code[STATUS_CODE_ROOM - 1] = '\0';
+		return write_digits(code + STATUS_CODE_ROOM - 1, (int)number);
+	}
+	snprintf(code, STATUS_CODE_ROOM, "%.14g", number);
+	return code;
+}
+
 const char *
 status_text(lua_State *L, int at, char code[STATUS_CODE_ROOM])
 {
 	size_t n;
 
-	if (lua_type(L, at) == LUA_TNUMBER) {
-		lua_Number number = lua_tonumber(L, at);
-		if (number >= 0 && number < 1000 && number == (int)number)
-			snprintf(code, STATUS_CODE_ROOM, "%d", (int)number);
-		else
-			snprintf(code, STATUS_CODE_ROOM, "%.14g", number);
-		return code;
-	}
+	if (lua_type(L, at) == LUA_TNUMBER)
+		return code_text(lua_tonumber(L, at), code);
 	if (lua_type(L, at) != LUA_TSTRING)
 		luaL_error(L,
 			"the application gives a %s for the status, neither a number "
@@ -34,14 +54,14 @@ static void
 write_number(lua_State *L)
 {
 	static const lua_Number most = 1e15;
-	char digits[32];
+	char digits[32], *end = digits + sizeof(digits);
 	lua_Number value = lua_tonumber(L, -1);
 
 	if (value < -most || value > most || value != (lua_Number)(long long)value)
 		return;
-	snprintf(digits, sizeof(digits), "%lld", (long long)value);
+	const char *text = write_digits(end, (long long)value);
 	lua_pop(L, 1);
-	lua_pushstring(L, digits);
+	lua_pushlstring(L, text, (size_t)(end - text));
 }
 
 /* Moves what is on top of the stack below the values there that loops go on with. */

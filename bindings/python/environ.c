@@ -139,10 +139,23 @@ set_common(uint32_t id)
 	return 0;
 }
 
+/* What was decoded before, in the same environ: two variables may share one text. */
+struct decoded {
+	const char *text;
+	PyObject *value; /* borrowed from the environ */
+};
+
+static PyObject *
+decode_once(const struct al_var *var, const struct decoded *before)
+{
+	return var->value == before->text ? Py_NewRef(before->value)
+					  : decode(var->value, var->value_len);
+}
+
 /* A value that came twice in a row is expected a third time. Long values are not kept:
  * they are rarely the same in the next request. */
 static int
-set_known(PyObject *env, const struct al_var *var)
+set_known(PyObject *env, const struct al_var *var, struct decoded *before)
 {
 	PyObject **name = &known[var->id].name, **value = &known[var->id].value;
 
@@ -155,10 +168,11 @@ set_known(PyObject *env, const struct al_var *var)
 			return -1;
 		return PyDict_SetItem(env, *name, *value);
 	}
-	PyObject *now = decode(var->value, var->value_len);
+	PyObject *now = decode_once(var, before);
 	int result = now != NULL ? PyDict_SetItem(env, *name, now) : -1;
 	if (result == 0 && var->value_len <= KEPT_VALUE_MAX)
 		Py_XSETREF(*value, Py_NewRef(now));
+	*before = (struct decoded){ var->value, now };
 	Py_XDECREF(now);
 	return result;
 }
@@ -212,11 +226,12 @@ set_variables(PyObject *env, struct al_request *req)
 {
 	size_t n, n_met = 0;
 	const struct al_var *vars = al_env_all(req, &n);
+	struct decoded before = { NULL, NULL };
 
 	for (size_t i = 0; i < n; i++) {
 		bool known_one = is_known(&vars[i]);
 		n_met += known_one && known[vars[i].id].in_common != NULL;
-		if ((known_one ? set_known(env, &vars[i])
+		if ((known_one ? set_known(env, &vars[i], &before)
 			       : set_unknown(env, &vars[i])) != 0)
 			return -1;
 	}

@@ -10,6 +10,7 @@
 
 #include "gateway/logger/log.h"
 #include "gateway/worker/conn.h"
+#include "gateway/worker/custom.h"
 #include "gateway/worker/queue.h"
 #include "gateway/worker/relief.h"
 #include "gateway/worker/self.h"
@@ -21,6 +22,7 @@ enum {
 	FULL_MS = 1000, /* for others to take what a full worker cannot */
 	UNSENT_BYTES = 256 * 1024, /* of a response, that the kernel takes before it can
 				      send them */
+	DEFER_S = 1, /* for the first bytes of a client */
 };
 
 struct acceptor {
@@ -143,17 +145,22 @@ on_pause_over(struct timer *timer)
 	(void)timer; /* that the loop woke up is all: accept_adjust comes next */
 }
 
-/*
- * Else the kernel takes megabytes of a response that its client does not: memory that
- * no setting limits, and so long a turn that a thousand such clients hold up all others
- * for seconds. Only TCP has the option; what accept() returns inherits it.
- */
+/* Only TCP has these options; those who listen on another socket do without. */
 static void
-limit_unsent(int listener)
+set_option(int listener, int option, int value)
 {
-	int most = UNSENT_BYTES;
+	(void)setsockopt(listener, IPPROTO_TCP, option, &value, sizeof(value));
+}
 
-	(void)setsockopt(listener, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &most, sizeof(most));
+static void
+prepare(int listener)
+{
+	/* Else the kernel takes megabytes of a response that its client does not:
+	 * memory that no setting limits, and so long a turn that a thousand such
+	 * clients hold up all others for seconds. What accept() returns inherits it. */
+	set_option(listener, TCP_NOTSENT_LOWAT, UNSENT_BYTES);
+	bool defer = self.settings->defer_accept && !custom_is_wanted();
+	set_option(listener, TCP_DEFER_ACCEPT, defer ? DEFER_S : 0);
 }
 
 int
@@ -170,7 +177,7 @@ accept_init(void)
 	reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	for (size_t i = 0; i < n_acceptors; i++) {
 		acceptors[i].listener = h->listeners[i];
-		limit_unsent(h->listeners[i]->fd);
+		prepare(h->listeners[i]->fd);
 		watch_init(&acceptors[i].watch, h->listeners[i]->fd, on_listener);
 	}
 	return 0;

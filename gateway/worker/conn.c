@@ -47,30 +47,36 @@ static const char *const state_names[] = {
 	[CONN_DETACHED] = "detached",
 };
 
+/* Where the settings have them, in seconds. A connection that has had a request may be
+ * idle for as long as `keepalive` says. */
+static const size_t state_limits[] = {
+	[CONN_IDLE] = offsetof(struct app_settings, header_timeout),
+	[CONN_HEAD] = offsetof(struct app_settings, header_timeout),
+	[CONN_BODY] = offsetof(struct app_settings, body_timeout),
+	[CONN_READY] = offsetof(struct app_settings, queue_timeout),
+	[CONN_APP] = offsetof(struct app_settings, timeout),
+	[CONN_FLUSH] = offsetof(struct app_settings, write_timeout),
+	[CONN_LINGER] = offsetof(struct app_settings, linger_timeout),
+};
+
 /* Milliseconds that a connection may be in a state, or make no progress there; 0: ever.
  */
 static uint64_t
 state_limit(const struct conn *c)
 {
-	const struct app_settings *s = self.settings;
-	int64_t seconds[] = {
-		[CONN_IDLE] =
-			c->requests > 0 ? c->settings->keepalive : s->header_timeout,
-		[CONN_HEAD] = s->header_timeout,
-		[CONN_BODY] = s->body_timeout,
-		[CONN_READY] = s->queue_timeout,
-		[CONN_APP] = s->timeout,
-		[CONN_FLUSH] = s->write_timeout,
-		[CONN_LINGER] = s->linger_timeout,
-		[CONN_DETACHED] = 0,
-	};
+	int64_t seconds;
 
 	if (c->state == CONN_IDLE && self.draining)
 		return DRAIN_IDLE_MS;
+	if (c->state == CONN_IDLE && c->requests > 0)
+		return (uint64_t)c->settings->keepalive * 1000;
 	/* A call that does not return is the arbiter's business, or threads.c's. */
-	if (c->state == CONN_APP && c->req->pending == NULL)
+	if (c->state == CONN_DETACHED ||
+		(c->state == CONN_APP && c->req->pending == NULL))
 		return 0;
-	return (uint64_t)seconds[c->state] * 1000;
+	memcpy(&seconds, (const char *)self.settings + state_limits[c->state],
+		sizeof(seconds));
+	return (uint64_t)seconds * 1000;
 }
 
 /* Until when a client may go on that is slow but steady: it has the state's limit to
@@ -95,13 +101,13 @@ void
 conn_progress(struct conn *c)
 {
 	uint64_t limit = state_limit(c);
-	uint64_t latest = rate_deadline(c, limit);
-	uint64_t at = self.loop.now + limit;
 
-	if (limit == 0)
+	if (limit == 0) {
 		timer_stop(&c->timer);
-	else if (timer_set(&self.loop.timers, &c->timer, at < latest ? at : latest) !=
-		0)
+		return;
+	}
+	uint64_t latest = rate_deadline(c, limit), at = self.loop.now + limit;
+	if (timer_set(&self.loop.timers, &c->timer, at < latest ? at : latest) != 0)
 		c->broken = true;
 }
 

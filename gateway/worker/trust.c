@@ -239,8 +239,8 @@ trust_request(struct al_request *req)
 			status = read_scheme(req, field, &told);
 		if (!wanted)
 			drop(field);
-		else
-			head->fields[kept++] = *field;
+		else if (kept++ < i)
+			head->fields[kept - 1] = *field;
 	}
 	head->n_fields = kept;
 	if (req->conn->trusted && status == 0)

@@ -205,7 +205,7 @@ def uwsgi_lua(name, folder):
     port = free_port()
     return start(name, folder, [
         UWSGI, "--plugin", UWSGI_LUA, *UWSGI_COMMON, "--http-socket", f"127.0.0.1:{port}",
-        "--http-socket-modifier1", 6, "--lua", HERE / "hello.lua"], port)
+        "--http-socket-modifier1", 6, "--lua", HERE / "hello_uwsgi.lua"], port)
 
 
 def uwsgi_socket(name, folder, *arguments):
