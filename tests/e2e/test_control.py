@@ -338,7 +338,7 @@ class Trace:
         return [self.process.stdout.readline() for _ in range(n)]
 
     def end(self):
-        self.process.send_signal(signal.SIGINT)
+        self.process.send_signal(signal.SIGTERM)
         self.process.wait(LIMIT)
 
 
