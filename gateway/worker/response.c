@@ -180,6 +180,15 @@ settle(struct al_request *req, enum output_result result)
 	return c->broken ? -1 : 0;
 }
 
+/* All that the head announces has been sent. */
+static bool
+is_whole(const struct al_request *req)
+{
+	return req->begun && req->conn->fcgi == NULL && req->gathered.len == 0 &&
+		req->reply.framing == HTTP1_LENGTH &&
+		req->body_length == req->reply.length;
+}
+
 /* The body has ended and is not as long as its head says. */
 static bool
 is_short(const struct al_request *req)
@@ -464,6 +473,7 @@ response_finish(struct al_request *req, enum al_result result, int error_status)
 		response_error(req, error_status != 0 ? (unsigned)error_status : 500);
 		return;
 	}
+	req->complete |= is_whole(req);
 	if (!req->complete && put(req, NULL, 0, true) != 0)
 		return;
 	if (is_short(req)) {

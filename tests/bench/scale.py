@@ -7,7 +7,8 @@ import time
 from pathlib import Path
 
 from groups import fixed
-from measure import OpenLoop, Wrk, cpu_of_thread, pss_bytes, pss_of, table
+from measure import (COLUMNS, OpenLoop, Result, Wrk, cpu_of_thread, pss_bytes, pss_of,
+                     table)
 from servers import HERE, Server, alicorn
 
 WORKERS = (1, 2, 4, 8)
@@ -23,28 +24,29 @@ class Row:
 
 def workers(run):
     """1 to 8 workers on the cores that there are."""
+    kinds = {"C": (fixed(run.program), ""),
+             "Python": ("python:hello:application", f'chdir = "{HERE}";')}
+    if not (run.program.parent / "python.so").exists():
+        del kinds["Python"]
+    running, results = [], []
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
-        folder, rows = Path(name), []
-        kinds = {"C": (fixed(run.program), ""),
-                 "Python": ("python:hello:application", f'chdir = "{HERE}";')}
-        if not (run.program.parent / "python.so").exists():
-            del kinds["Python"]
-        for kind, (target, settings) in kinds.items():
-            for n in WORKERS:
-                server = alicorn(f"{kind}, {n}", folder, run.program, target,
-                                 settings=f"workers = {n}; {settings}")
-                try:
-                    Wrk(server.url, server.leaders, 1)
-                    asked = Wrk(server.url, server.leaders, run.seconds)
-                    rows.append(Row(f"{kind}, {n} {'workers' if n > 1 else 'worker'}", asked=asked,
-                                    pss=pss_bytes(server.leaders) / (1 << 20)))
-                finally:
-                    server.stop()
-        return table(f"Workers, on {len(os.sched_getaffinity(0))} cores", rows, [
-            ("µs CPU / request", lambda r: None if r.asked.failed else r.asked.cpu_us, "{:.1f}"),
-            ("requests/s", lambda r: None if r.asked.failed else r.asked.rate, "{:,.0f}"),
-            ("PSS MB", lambda r: r.pss, "{:.1f}"),
-        ])
+        try:
+            for kind, (target, settings) in kinds.items():
+                for n in WORKERS:
+                    running.append(alicorn(f"{kind}, {n} worker{'s' * (n > 1)}", Path(name),
+                                           run.program, target,
+                                           settings=f"workers = {n}; {settings}"))
+                    results.append(Result(running[-1].name))
+            for _ in range(run.rounds):
+                for server, result in zip(running, results):
+                    result.rounds.append(Wrk(server.url, server.leaders, 1))
+            for server, result in zip(running, results):
+                result.pss = pss_bytes(server.leaders)
+        finally:
+            for server in running:
+                server.stop()
+    return table(f"Workers, on {len(os.sched_getaffinity(0))} cores", results,
+                 [c for c in COLUMNS if c[0] in ("µs CPU / request", "requests/s", "PSS MB")])
 
 
 def arbiter_under_load(run):
