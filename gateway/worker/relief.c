@@ -1,10 +1,12 @@
 #include "gateway/worker/relief.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/membarrier.h>
 #include <poll.h>
 #include <semaphore.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -21,6 +23,7 @@ enum {
 	ALERT_LOOKS = 1000, /* after a long call, at each `relief_after`; */
 	CALM_FACTOR = 4, /* else after so many of them, as looking has its price */
 	PATIENCE_US = 20, /* until the lock is looked at again */
+	NOT_YET = -1,
 };
 
 static pthread_t thread;
@@ -38,6 +41,10 @@ static atomic_bool asleep;
 
 /* An eventfd: the main thread has the loop again, or the thread shall end. */
 static int recall = -1;
+
+/* What tells of the main thread whether it runs. */
+static clockid_t main_clock;
+static int main_stat = -1;
 
 /* ---- The main thread's side ---- */
 
@@ -146,6 +153,40 @@ sleep_until_call(uint64_t seen)
 		;
 }
 
+/* How long the main thread has run so far. */
+static int64_t
+ran_us(void)
+{
+	struct timespec t = { 0 };
+
+	clock_gettime(main_clock, &t);
+	return t.tv_sec * INT64_C(1000000) + t.tv_nsec / 1000;
+}
+
+/* The main thread could go on, if it had a processor (proc(5), the state in stat). */
+static bool
+is_runnable(void)
+{
+	char text[64];
+	ssize_t n = pread(main_stat, text, sizeof(text) - 1, 0);
+
+	text[n > 0 ? n : 0] = '\0';
+	const char *name_end = strrchr(text, ')');
+	return name_end != NULL && strncmp(name_end, ") R", 3) == 0;
+}
+
+/* On a busy machine a short call may last, as others have the processors: one that does
+ * not wait for anything counts by what it has run since it was first seen to last. */
+static bool
+is_kept_from_running(int64_t *ran)
+{
+	if (!is_runnable())
+		return false;
+	if (*ran == NOT_YET)
+		*ran = ran_us();
+	return ran_us() - *ran < self.settings->relief_after * 1000;
+}
+
 /* The call that takes long, or 0: the thread shall end. In a worker whose calls are all
  * short looks are rare. */
 static uint64_t
@@ -153,14 +194,17 @@ find_long_call(void)
 {
 	static unsigned alert;
 	uint64_t seen = atomic_load(&calls);
-	int64_t after_us = self.settings->relief_after * 1000;
+	int64_t after_us = self.settings->relief_after * 1000, ran = NOT_YET;
 	unsigned quiet = 0;
 
 	while (!atomic_load(&over)) {
-		nap_us(alert > 0 ? after_us : CALM_FACTOR * after_us);
+		bool is_close = alert > 0 || ran != NOT_YET;
+		nap_us(is_close ? after_us : CALM_FACTOR * after_us);
 		alert -= alert > 0;
 		uint64_t now = atomic_load(&calls);
 		if (now == seen && now % 2 == 1) {
+			if (is_kept_from_running(&ran))
+				continue;
 			alert = ALERT_LOOKS;
 			return now;
 		}
@@ -168,6 +212,7 @@ find_long_call(void)
 		if (quiet > QUIET_LOOKS)
 			sleep_until_call(now);
 		seen = now;
+		ran = NOT_YET;
 	}
 	return 0;
 }
@@ -263,8 +308,11 @@ relief_start(void)
 		threads_are_used())
 		return 0;
 	recall = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (recall < 0 || sem_init(&wake_up, 0, 0) != 0)
+	errno = pthread_getcpuclockid(self.main_thread, &main_clock);
+	if (recall < 0 || errno != 0 || sem_init(&wake_up, 0, 0) != 0)
 		return -1;
+	/* Where it cannot be had, all calls count by the clock on the wall. */
+	main_stat = open("/proc/thread-self/stat", O_RDONLY | O_CLOEXEC);
 	may_sleep = syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED,
 			    0, 0) == 0;
 	lock_init(LOCK_RELIEF);

@@ -143,6 +143,17 @@ wait_for_file(struct al_request *req)
 	return show_pid(req);
 }
 
+/* /compute?for=FILE: the same, without a rest. */
+static int
+compute_for_file(struct al_request *req)
+{
+	const char *path = argument(req, "for");
+
+	while (access(path, F_OK) != 0)
+		;
+	return show_pid(req);
+}
+
 /* ---- Bodies ---- */
 
 static int
@@ -515,6 +526,7 @@ static const struct {
 	{ "/error", error },
 	{ "/sleep", slow },
 	{ "/wait", wait_for_file },
+	{ "/compute", compute_for_file },
 	{ "/stuck", stuck },
 	{ "/crash", segfault },
 	{ "/_exit", leave_at_once },

@@ -44,8 +44,12 @@ def connect_to(s, pid, n):
     kept, others = [], []
     while len(kept) < n:
         # Several at once: of single ones all may go to the worker that waits longest.
-        for client in [s.connect() for _ in range(8)]:
-            (kept if pid_of(client) == pid and len(kept) < n else others).append(client)
+        batch = [s.connect() for _ in range(8)]
+        for client in batch:
+            client.ask("/pid")
+        for client in batch:
+            is_its = int(client.response().body) == pid
+            (kept if is_its and len(kept) < n else others).append(client)
         assert len(others) < 1000, "all connections go to the same worker"
     for client in others:
         client.close()
@@ -81,6 +85,18 @@ def test_requests_of_a_busy_worker_are_answered_by_another(server, gate):
         assert pid_of(other) not in (busy, 0)
     gate.open()
     assert int(first.response().body) == busy
+
+
+def test_a_worker_that_computes_is_busy_too(server, gate):
+    """On a busy machine calls last as others have the processors; this one has one."""
+    s = server(workers=2, **SLOW)
+    with s.connect() as first:
+        busy = pid_of(first)
+        other, = connect_to(s, busy, 1)
+        first.ask(f"/compute?for={gate.file}")
+        assert pid_of(other) not in (busy, 0)
+        gate.open()
+        assert int(first.response().body) == busy
 
 
 def test_without_relief_they_wait(server, gate):
