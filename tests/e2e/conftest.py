@@ -225,6 +225,14 @@ class Server:
         with self.connect(name) as client:
             return client.get(path, method, **how)
 
+    def ask_at_once(self, path, n=8):
+        """So many clients that ask together, with their responses: of those that ask one after
+        the other all may go to the worker that waits longest."""
+        clients = [self.connect() for _ in range(n)]
+        for client in clients:
+            client.ask(path)
+        return [(client, client.response()) for client in clients]
+
 
 def environment(folder, extra=None):
     """Only what is said: settings can come from the environment too."""

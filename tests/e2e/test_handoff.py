@@ -43,12 +43,8 @@ def connect_to(s, pid, n):
     """So many idle connections that this worker has."""
     kept, others = [], []
     while len(kept) < n:
-        # Several at once: of single ones all may go to the worker that waits longest.
-        batch = [s.connect() for _ in range(8)]
-        for client in batch:
-            client.ask("/pid")
-        for client in batch:
-            is_its = int(client.response().body) == pid
+        for client, response in s.ask_at_once("/pid"):
+            is_its = int(response.body) == pid
             (kept if is_its and len(kept) < n else others).append(client)
         assert len(others) < 1000, "all connections go to the same worker"
     for client in others:

@@ -156,11 +156,11 @@ def connect_to(s, pid, n):
     """So many idle connections that this worker has."""
     kept = []
     while len(kept) < n:
-        client = s.connect()
-        if int(client.get("/pid").body) == pid:
-            kept.append(client)
-        else:
-            client.close()
+        for client, response in s.ask_at_once("/pid"):
+            if int(response.body) == pid and len(kept) < n:
+                kept.append(client)
+            else:
+                client.close()
     return kept
 
 

@@ -394,8 +394,9 @@ def test_workers_draw_different_numbers(lua):
         s = lua(workers=3, **settings)
         drawn = {}
         while len(drawn) < 3:
-            with s.connect() as c:
-                drawn.setdefault(c.get("/pid").text, c.get("/random").text)
+            for c, response in s.ask_at_once("/pid"):
+                drawn.setdefault(response.text, c.get("/random").text)
+                c.close()
         assert len(set(drawn.values())) == 3
 
 
@@ -551,8 +552,8 @@ def test_messages(lua):
     pids = {}
 
     while len(pids) < 2:
-        for c in [s.connect() for _ in range(4)]:
-            pids.setdefault(c.get("/pid").text, c)
+        for c, response in s.ask_at_once("/pid"):
+            pids.setdefault(response.text, c)
     (pid, one), (_, other) = pids.items()
     assert one.get("/send?pool&1000").text == "true"
     assert one.get("/send_descriptor").text == "true"

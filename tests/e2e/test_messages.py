@@ -296,9 +296,9 @@ def connection_to_each(s, n):
     """A connection of each worker, by pid."""
     found = {}
     while len(found) < n:
-        client = s.connect()
-        if found.setdefault(int(client.get("/pid").text.split()[0]), client) is not client:
-            client.close()
+        for client, response in s.ask_at_once("/pid"):
+            if found.setdefault(int(response.text.split()[0]), client) is not client:
+                client.close()
     return found
 
 

@@ -151,9 +151,8 @@ def test_workers_of_a_prototype_make_their_own(server):
     ids = {}
 
     def ask():
-        clients = [s.connect() for _ in range(8)]
-        for c in clients:
-            ids.setdefault(c.get("/pid").body, []).append(id_of(c.get("/hello")))
+        for c, response in s.ask_at_once("/pid"):
+            ids.setdefault(response.body, []).append(id_of(c.get("/hello")))
             c.close()
         return len(ids) == 2
     wait_for(ask, what="answers of both")

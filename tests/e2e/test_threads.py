@@ -279,11 +279,11 @@ def test_a_slow_request_holds_no_other_connection(python):
     pid = told(first.get("/pid"))
     others = []
     while len(others) < 3:
-        client = s.connect()
-        if told(client.get("/pid")) == pid:
-            others.append(client)
-        else:
-            client.close()
+        for client, response in s.ask_at_once("/pid"):
+            if told(response) == pid and len(others) < 3:
+                others.append(client)
+            else:
+                client.close()
     first.ask("/sleep?2")
     time.sleep(0.2)
     for other in others * 2:
