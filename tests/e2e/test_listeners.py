@@ -1,5 +1,6 @@
 """Addresses to listen on, several applications in one server."""
 
+import ctypes
 import os
 import signal
 import socket
@@ -8,8 +9,11 @@ import tempfile
 
 import pytest
 
-from conftest import PROBE, free_port, saying, stat_of
-from wire import Client
+from conftest import ALICORN, PROBE, free_port, saying, stat_of
+from wire import Client, Cut
+
+
+UPPER = ALICORN.parent / "examples/worker/upper.so"
 
 
 def bound_to(*addresses):
@@ -138,3 +142,41 @@ def test_two_servers_at_one_address(server, reuse_port):
         with Client(first.address) as c:
             servers.add(stat_of(int(c.get("/pid").text))[1])
     assert servers == {str(first.pid), str(second.pid)}
+
+
+def listening_of(pid):
+    """Duplicates of the sockets that a process listens with."""
+    libc, pidfd = ctypes.CDLL(None, use_errno=True), os.pidfd_open(pid)
+    for fd in map(int, os.listdir(f"/proc/{pid}/fd")):
+        if os.readlink(f"/proc/{pid}/fd/{fd}").startswith("socket:"):
+            own = libc.pidfd_getfd(pidfd, fd, 0)
+            if own < 0:
+                pytest.skip(f"pidfd_getfd: {os.strerror(ctypes.get_errno())}")
+            with socket.socket(fileno=own) as s:
+                if s.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                    yield s
+    os.close(pidfd)
+
+
+@pytest.mark.parametrize("settings, deferred", [
+    ({}, True), ({"defer_accept": False}, False),
+    ({"worker_class": str(UPPER), "target": "x:y"}, False)], ids=str)
+def test_new_connections_are_left_to_the_kernel(server, sockets, settings, deferred):
+    """Until they have something to say, where they are who speaks first."""
+    if "target" in settings and not UPPER.exists():
+        pytest.skip("the examples are not built")
+    app = {"target": PROBE, "bind": ["127.0.0.1:0", f"unix:{sockets}/s"], **settings}
+    s = server(apps={"probe": app})
+    pid, = s.wait_workers(1)
+    found = {l.family: l.family == socket.AF_INET
+             and l.getsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT) > 0
+             for l in listening_of(pid)}
+    assert found == {socket.AF_INET: deferred, socket.AF_UNIX: False}
+
+
+def test_who_says_nothing_is_accepted_too(server):
+    """And told when its time is up."""
+    s = server(workers=1, header_timeout=1)
+    with s.connect() as c:
+        with pytest.raises(Cut):
+            c.response()
