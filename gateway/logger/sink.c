@@ -52,18 +52,30 @@ class_of(enum sink_kind kind)
 	return classes[kind];
 }
 
-void
-sink_add(const struct sink_facts *facts, int memory)
+static struct sink *
+make(int memory)
 {
 	struct sink *s = calloc(1, sizeof(*s));
 
-	if (s != NULL && stock_map(&s->stock, memory) == -1) {
+	if (s == NULL || stock_map(&s->stock, memory) == -1) {
 		log_error("log: %s", strerror(errno));
 		free(s);
-		s = NULL;
+		return NULL;
 	}
+	return s;
+}
+
+/* What is told of one that is there already is whether processes wait for it. */
+void
+sink_add(const struct sink_facts *facts, int memory)
+{
+	struct sink *known = sink_find(facts->id);
+	struct sink *s = known == NULL ? make(memory) : NULL;
+
 	if (memory != -1)
 		close(memory);
+	if (known != NULL)
+		known->facts = *facts;
 	if (s == NULL)
 		return;
 	s->file.fd = s->next.fd = -1;

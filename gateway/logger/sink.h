@@ -82,8 +82,8 @@ struct sink {
 extern const struct sink_class sink_class_file, sink_class_stream, sink_class_syslog,
 	sink_class_journal;
 
-/* What the arbiter tells: a sink, a file for it, that it is not used any more. All take
- * the descriptor over. */
+/* What the arbiter tells: a sink, or other facts of one; a file for it; that it is not
+ * used any more. All take the descriptor over. */
 void sink_add(const struct sink_facts *facts, int memory);
 void sink_use(uint32_t id, uint32_t number, int fd);
 void sink_end(uint32_t id);

@@ -187,6 +187,18 @@ def test_workers_wait_for_room(server, tmp_path):
     assert read == [str(i) for i in range(n)]
 
 
+def test_other_overflow_needs_no_other_files(server):
+    """A reload that changes log_overflow is told to the sinks there are."""
+    s = server(log_overflow="block")
+    before = len(os.listdir(f"/proc/{logger(s)}/fd"))
+    for i, how in enumerate(("drop", "block") * 4):
+        s.configure(log_overflow=how)
+        s.signal(signal.SIGHUP)
+        s.wait_log("reload done", times=i + 1)
+    # A worker that ends has a pipe for a while.
+    wait_for(lambda: len(os.listdir(f"/proc/{logger(s)}/fd")) <= before, what="no more files")
+
+
 def test_others_are_not_held_up(server, tmp_path):
     """An access log that nobody reads, and another application with its own."""
     apps = {"stuck": {"target": PROBE, "bind": "127.0.0.1:0", "accesslog": fifo(tmp_path),
