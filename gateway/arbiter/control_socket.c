@@ -219,15 +219,20 @@ take_peer(struct arbiter *a, int fd)
 	}
 }
 
-/* Edge-triggered: when descriptors are out the next who comes is another attempt. */
+/* Edge-triggered: when descriptors are out the next who comes is another attempt. Who
+ * is left for the next round is told of again. */
 void
 control_accept(struct arbiter *a)
 {
+	struct control *c = &a->control;
+	struct epoll_event event = { .events = EPOLLIN | EPOLLET, .data.ptr = c };
 	int fd = 0;
 
 	for (int i = 0; i < PEERS_A_ROUND && fd != -1; i++) {
-		fd = accept4(a->control.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		fd = accept4(c->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (fd != -1)
 			take_peer(a, fd);
 	}
+	if (fd != -1)
+		epoll_ctl(a->family.epoll, EPOLL_CTL_MOD, c->fd, &event);
 }

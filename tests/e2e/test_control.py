@@ -629,6 +629,19 @@ def test_many_peers(start, path, ctl):
         s.close()
 
 
+def test_peers_that_come_at_once(start, path):
+    """More than the arbiter takes in one round: each has an answer."""
+    s = start()
+    s.signal(signal.SIGSTOP)
+    peers = [connect(path) for _ in range(100)]
+    for peer in peers:
+        peer.sendall(b"help\n")
+    s.signal(signal.SIGCONT)
+    for peer in peers:
+        assert receive(peer).startswith(("ok\n", "failed\nthe control socket is busy"))
+        peer.close()
+
+
 def cpu_of(pid):
     """Seconds that it has used."""
     fields = stat_of(pid)
