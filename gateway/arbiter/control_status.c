@@ -160,6 +160,24 @@ control_run_status(struct control_call *call)
 	return CONTROL_DONE;
 }
 
+/* Where the rest of the story is, of the application or of any. */
+static void
+tell_of_stacks(struct control_call *call, const char *app)
+{
+	static const char line[] = "stacks (slow_stack_after) are in the log, behind "
+				   "\"its stack is asked for\"\n";
+	const struct generation *g = call->a->reload.current;
+	bool is_on = false;
+
+	for (size_t i = 0; i < g->n_pools; i++) {
+		const struct app_settings *s = g->pools[i].app;
+		if (app == NULL || strcmp(app, s->name) == 0)
+			is_on |= s->slow_stack_after > 0;
+	}
+	if (is_on)
+		buffer_add_str(call->text, line);
+}
+
 enum control_outcome
 control_run_slow(struct control_call *call)
 {
@@ -178,6 +196,7 @@ control_run_slow(struct control_call *call)
 		buffer_add_char(call->text, '\n');
 	} else {
 		status_slow_table(call->text, &now, w.app, &w.style);
+		tell_of_stacks(call, w.app);
 	}
 	status_release(&now);
 	return CONTROL_DONE;

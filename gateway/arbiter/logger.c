@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <poll.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +20,7 @@
 #include "gateway/arbiter/signals.h"
 #include "gateway/common/clock.h"
 #include "gateway/common/title.h"
+#include "gateway/config/identity.h"
 #include "gateway/logger/outlet.h"
 
 enum {
@@ -76,9 +76,11 @@ obey_at_once(enum logger_message type, const void *payload, size_t len, int fd)
 static void
 drop_privileges(const char *user)
 {
-	const struct passwd *found = getpwnam(user);
-	uid_t uid = found != NULL ? found->pw_uid : NOBODY;
-	gid_t gid = found != NULL ? found->pw_gid : NOBODY;
+	struct identity who;
+	bool is_known = identity_set_user(&who, user) == NULL;
+	uid_t uid = is_known ? who.uid : NOBODY;
+	/* A number alone has no group. */
+	gid_t gid = is_known && who.gid != (gid_t)-1 ? who.gid : NOBODY;
 
 	if (geteuid() == 0 &&
 		(setgroups(0, NULL) == -1 || setresgid(gid, gid, gid) == -1 ||

@@ -140,14 +140,26 @@ check_field_name(const char *name)
 	return good ? NULL : "not the name of a header field, nor none";
 }
 
+static bool
+is_said(const struct origin *origin)
+{
+	return origin->source != NULL && strcmp(origin->source, "default") != 0;
+}
+
 void
 check_server(struct load *l, struct server_settings *server)
 {
+	struct section section = server_section(server, NULL);
 	struct syslog_address address;
+	struct identity logger;
 
 	if (server->syslog_addr != NULL)
-		check_text(l, server_section(server, NULL), SERVER_syslog_addr,
+		check_text(l, section, SERVER_syslog_addr,
 			syslog_parse(&address, server->syslog_addr));
+	/* Where nothing was said the system need not have that user. */
+	if (is_said(&server->origins[SERVER_log_user]))
+		check_text(l, section, SERVER_log_user,
+			identity_set_user(&logger, server->log_user));
 	check_hooks(l, server);
 	check_control(l, server);
 }

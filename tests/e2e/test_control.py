@@ -144,6 +144,16 @@ def test_slow(start, ctl):
     assert "no such application" in ctl("slow", "--app", "other", status=1).err
 
 
+def test_slow_says_where_the_stacks_are(start, ctl):
+    probe = {"target": PROBE, "bind": "127.0.0.1:0"}
+    start(apps={"told": {**probe, "slow_stack_after": 1000}, "silent": probe})
+    last = 'stacks (slow_stack_after) are in the log, behind "its stack is asked for"\n'
+    assert ctl("slow", status=0).out.endswith(last)
+    assert ctl("slow", "--app", "told", status=0).out.endswith(last)
+    assert last not in ctl("slow", "--app", "silent", status=0).out
+    assert last not in ctl("slow", "--json", status=0).out
+
+
 def test_scale(start, ctl):
     s = start(workers=1)
     assert ctl("scale", "probe", "+2", status=0).out == "probe: the number of processes is now 3\n"

@@ -251,6 +251,23 @@ def test_it_has_no_rights(server):
     assert re.search(r"^CapEff:\s+0+$", status, re.M)
 
 
+@pytest.mark.skipif(not ROOT, reason="only root can run several users")
+def test_it_may_be_a_number(server):
+    s = server(workers=1, log_user="4711")
+    status = Path(f"/proc/{logger(s)}/status").read_text()
+    assert re.search(r"^Uid:\s+4711\s+4711\s+4711\s+4711$", status, re.M)
+    assert re.search(r"^Gid:\s+65534\s+65534\s+65534\s+65534$", status, re.M)
+
+
+def test_an_unknown_user_is_refused(alicorn, tmp_path):
+    (tmp_path / "x.conf").write_text(f'target = "{PROBE}";\nlog_user = "no-such-user";\n')
+    for how in (["--check-config"], []):
+        done = alicorn("-c", "x.conf", *how)
+        assert done.returncode == 1
+        assert done.stderr.count(
+            'x.conf:2: log_user: "no-such-user": there is no such user; adduser') == 1
+
+
 def descriptors(pid):
     """What it has open: the targets of the links."""
     found = []

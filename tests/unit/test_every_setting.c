@@ -33,6 +33,7 @@ static const struct {
 	{ "syslog_addr", "udp://localhost:1" },
 	{ "statsd_host", "unix:///run/statsd" },
 	{ "on_message", "c:/x.so:f" },
+	{ "log_user", "daemon" },
 	{ "control_users", "daemon" },
 	{ "access_log_format", "%(h)s" },
 	{ "request_id_header", "X-Trace" },
