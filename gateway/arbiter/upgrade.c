@@ -175,13 +175,13 @@ object(void)
 }
 
 static void
-set_environment(struct listeners *all)
+set_environment(struct listeners *all, pid_t arbiter)
 {
 	struct buffer lines = { 0 };
 	char pid[16];
 
 	environ = original_environment;
-	snprintf(pid, sizeof(pid), "%d", (int)getppid());
+	snprintf(pid, sizeof(pid), "%d", (int)arbiter);
 	setenv(PID_VARIABLE, pid, 1);
 	listeners_pass_on(all, &lines);
 	buffer_add(&lines, "", 1);
@@ -192,7 +192,7 @@ set_environment(struct listeners *all)
 	buffer_release(&lines);
 }
 
-/* In the child. */
+/* In the child. Its parent may end before it is the new arbiter. */
 static void __attribute__((noreturn)) become_new(struct listeners *all,
 	const struct server_settings *server, const struct al_facts *facts)
 {
@@ -203,7 +203,7 @@ static void __attribute__((noreturn)) become_new(struct listeners *all,
 	signals_unblock(&none);
 	if (!hook_complete(server, SERVER_pre_exec, facts, HOOK_LIMIT_MS))
 		_exit(EXIT_CONFIG);
-	set_environment(all);
+	set_environment(all, facts->arbiter);
 	if (chdir(folder) == -1)
 		log_error("USR2: chdir %s: %s", folder, strerror(errno));
 	else if (execv(program, arguments) == -1)

@@ -216,6 +216,22 @@ def test_killed_old_arbiter_is_succeeded(server):
     end(s, new)
 
 
+def test_old_arbiter_is_killed_before_the_new_one_begins(server):
+    """While the hook runs that comes before it."""
+    s = server(pidfile="pid", pre_exec="sh -c 'while ! test -e go; do sleep 0.02; done'")
+    s.signal(signal.SIGUSR2)
+    s.wait_log("starts beside this one")
+    new = int(re.findall(r"arbiter (\d+) starts beside", s.log())[-1])
+    s.session()
+    s.signal(signal.SIGKILL)
+    s.wait()
+    (s.folder / "go").touch()
+    wait_for(lambda: title_of(new).endswith(": arbiter") and
+             (s.folder / "pid").read_text() == f"{new}\n", what="promoted")
+    assert s.get("/hello").status == 200
+    end(s, new)
+
+
 # ---- Back --------------------------------------------------------------------------------
 
 
