@@ -1,15 +1,18 @@
 """HUP: in two phases, ready-gated, without a lost request."""
 
+import json
 import os
 import re
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 
 import pytest
 
-from conftest import PROBE, SANITIZED, free_port, saying, wait_for
+from conftest import ALICORN, PROBE, SANITIZED, free_port, saying, stat_of, wait_for
+from wire import LIMIT
 
 
 def app(target, **settings):
@@ -185,15 +188,66 @@ def test_hup_twice_in_a_row_and_stop_during_a_reload(server, stop_first):
     s.stop()
 
 
-@pytest.mark.parametrize("setting", [0, 1, 2, 4])
-def test_old_workers_stop_a_few_at_a_time(server, setting):
-    s = server(workers=4, reload_batch=setting)
-    old = set(s.wait_workers(4))
-    s.signal(signal.SIGHUP)
-    s.wait_log("reload done")
-    while old & set(s.workers()):
-        assert s.get("/hello").status == 200
-    s.wait_workers(4)
+# Each request is held up until there is a file that has the pid of its worker for a name.
+HELD = """
+    #include <stdio.h>
+    #include <unistd.h>
+    int al_handle(void *app, struct al_request *req)
+    {
+        char in[32], out[32];
+
+        (void)app;
+        snprintf(in, sizeof(in), "%d.in", (int)getpid());
+        snprintf(out, sizeof(out), "%d.out", (int)getpid());
+        fclose(fopen(in, "w"));
+        while (access(out, F_OK) != 0)
+            usleep(5000);
+        return al_start(req, "204 No Content", NULL, 0) == -1 ? AL_ERROR : AL_DONE;
+    }"""
+
+
+def hold_up(s, workers):
+    """One request for each worker, as who has one takes no other: clients by pid."""
+    clients = {}
+    while len(clients) < len(workers):
+        client = s.connect()
+        client.ask("/")
+        (pid,) = wait_for(lambda: {int(p.stem) for p in s.folder.glob("*.in")} - set(clients),
+                          what="another worker held up")
+        clients[pid] = client
+    return clients
+
+
+def draining(path):
+    """The workers that have been told to stop."""
+    done = subprocess.run([ALICORN.parent / "alicornctl", "-s", path, "status", "--json"],
+                          capture_output=True, text=True, check=True, timeout=LIMIT)
+    (app,) = json.loads(done.stdout)["applications"]
+    return [p["pid"] for p in app["processes"] if p["state"] == "draining"]
+
+
+@pytest.mark.parametrize("setting,batch", [(0, 1), (1, 1), (2, 2), (4, 4)])
+def test_old_workers_stop_a_few_at_a_time(server, compile_app, setting, batch):
+    """The next one is told when one has gone, the oldest first; 0 is a quarter of them."""
+    with tempfile.TemporaryDirectory(prefix="alicorn-") as folder:
+        control = f"{folder}/control"
+        s = server(apps=app(compile_app(HELD)), workers=4, reload_batch=setting,
+                   control_socket=control)
+        old = s.wait_workers(4)
+        clients = hold_up(s, old)
+        s.signal(signal.SIGHUP)
+        s.wait_log("reload done")
+        while old:
+            wait_for(lambda: draining(control) == old[:batch], what=f"{batch} told to stop")
+            time.sleep(0.1)  # would any other be told, it were by now
+            assert draining(control) == old[:batch]
+            oldest = old.pop(0)
+            (s.folder / f"{oldest}.out").touch()
+            with clients.pop(oldest) as client:
+                assert client.response().status == 204
+            wait_for(lambda: stat_of(oldest) is None, what="the oldest one gone")
+        assert draining(control) == []
+        s.wait_workers(4)
 
 
 def test_idle_connections_go_to_the_new_workers(server):
