@@ -139,6 +139,12 @@ arbiter_stop_if_due(struct arbiter *a, uint64_t now)
 		arbiter_stop(a, STOP_GRACEFUL, "stop: requests are finished first");
 }
 
+bool
+arbiter_has_begun_to_stop(const struct arbiter *a)
+{
+	return a->stop != STOP_NO && a->stop_at == 0;
+}
+
 /* Load balancers are told first, and have time to go elsewhere. With an arbiter that
  * takes over there is no need to. */
 static void

@@ -138,10 +138,12 @@ announce(struct arbiter *a)
 	daemon_report(EXIT_DONE);
 }
 
+/* In stop_delay who has died is replaced, unless the workers were stopped before. */
 static bool
 is_over(const struct arbiter *a)
 {
-	return a->stop != STOP_NO && TAILQ_EMPTY(&a->family.children);
+	return a->stop != STOP_NO && TAILQ_EMPTY(&a->family.children) &&
+		(arbiter_has_begun_to_stop(a) || reload_is_paused(&a->reload));
 }
 
 static void
@@ -181,10 +183,14 @@ static int
 handle_signals(const struct family *f)
 {
 	struct epoll_event event = { .events = EPOLLIN, .data.ptr = NULL };
+	sigset_t none;
 
 	signal(SIGPIPE, SIG_IGN);
 	if (actions_init() == -1)
 		return -1;
+	/* Whoever started us may have blocked some. */
+	sigemptyset(&none);
+	signals_unblock(&none);
 	return epoll_ctl(f->epoll, EPOLL_CTL_ADD, signals_fd(), &event);
 }
 

@@ -31,6 +31,9 @@ void arbiter_stop(struct arbiter *a, enum stop how, const char *words);
 /* When stop_delay is over. */
 void arbiter_stop_if_due(struct arbiter *a, uint64_t now);
 
+/* The stop has begun: in stop_delay all goes on as before. */
+bool arbiter_has_begun_to_stop(const struct arbiter *a);
+
 /* What some signals do, for who asks in another way. The first two return NULL, or why
  * it cannot be. */
 const char *arbiter_upgrade(struct arbiter *a);

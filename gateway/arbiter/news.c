@@ -36,7 +36,7 @@ judge_death(struct arbiter *a, const struct child *child, uint64_t now)
 	struct pool *pool = child->pool;
 	char reason[512];
 
-	if (a->stop != STOP_NO || child->state == CHILD_STOPPING)
+	if (arbiter_has_begun_to_stop(a) || child->state == CHILD_STOPPING)
 		return;
 	if (reload_is_coming(&a->reload, pool)) {
 		snprintf(reason, sizeof(reason), "%s died", child_text(child));
@@ -71,7 +71,7 @@ heard_failed(struct arbiter *a, struct child *child, const struct imsg *m)
 	snprintf(reason, sizeof(reason), "%s cannot load %s: %" SLICE_FMT,
 		child_text(child), child->pool->app->what.text, SLICE_ARG(m->payload));
 	child->explained = true;
-	if (a->stop != STOP_NO || child->state == CHILD_STOPPING)
+	if (arbiter_has_begun_to_stop(a) || child->state == CHILD_STOPPING)
 		return;
 	if (reload_is_coming(&a->reload, child->pool)) {
 		reload_fail(&a->reload, reason);

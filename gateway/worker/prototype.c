@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "gateway/common/channel.h"
@@ -154,6 +155,7 @@ prototype_run(const struct heritage *h)
 {
 	heritage = h;
 	catch_signals();
+	prctl(PR_SET_PDEATHSIG, SIGTERM); /* the channel tells it after the loading */
 	channel_init(&channel, h->channel);
 	const char *error = worker_load(h);
 	if (error != NULL) {

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "gateway/common/title.h"
@@ -38,6 +39,10 @@
 
 struct worker self;
 
+/* The kernel sends it at the arbiter's death; from others it means nothing. */
+enum { SIGNAL_ARBITER_GONE = SIGHUP };
+
+static pid_t arbiter;
 static struct channel channel;
 static struct watch channel_watch, signal_watch;
 static int signal_pipe[2];
@@ -55,6 +60,25 @@ drain(void)
 	custom_stop();
 	accept_stop();
 	conns_drain();
+}
+
+static bool
+has_lost_arbiter(void)
+{
+	return getppid() != arbiter;
+}
+
+/* Nobody else ends it now when its time is up, also in an application that does not
+ * return. Calls only what a signal handler may. */
+static void
+limit_time(void)
+{
+	static volatile sig_atomic_t is_limited;
+	int64_t seconds = self.settings->graceful_timeout;
+
+	if (!is_limited)
+		alarm(seconds > 0 ? (unsigned)seconds : 1);
+	is_limited = true;
 }
 
 /* What the application prints goes to the log. */
@@ -93,7 +117,7 @@ static const struct {
 	{ SIGQUIT, quit },
 	{ SIGINT, quit },
 	/* Not ignored but handled: what an application starts has the default again. */
-	{ SIGHUP, ignore },
+	{ SIGNAL_ARBITER_GONE, ignore },
 	{ SIGUSR1, ignore },
 	{ SIGUSR2, ignore },
 	{ SIGWINCH, ignore },
@@ -110,6 +134,8 @@ worker_note_signal(int number)
 
 	if (number == SIGTERM)
 		self.leaving = true;
+	if (number == SIGNAL_ARBITER_GONE && has_lost_arbiter())
+		limit_time();
 	(void)!write(signal_pipe[1], &byte, 1);
 	errno = saved;
 }
@@ -140,6 +166,14 @@ catch_signals(void)
 		sigaction(signals[i].number, &action, NULL);
 	watch_init(&signal_watch, signal_pipe[0], on_signal_pipe);
 	return loop_watch(&self.loop, &signal_watch, EPOLLIN);
+}
+
+/* The channel tells it too, but only the loop, and a change of the user forgets it. */
+static void
+watch_arbiter(void)
+{
+	arbiter = getppid();
+	prctl(PR_SET_PDEATHSIG, SIGNAL_ARBITER_GONE);
 }
 
 /* ---- The channel ---- */
@@ -197,8 +231,7 @@ on_channel(struct watch *watch, uint32_t events)
 	if (got < 0) {
 		log_warning("%s: the arbiter has gone, stopping", self.settings->name);
 		loop_pause(&self.loop, watch);
-		/* Nobody else ends it now when its time is up. */
-		alarm((unsigned)self.settings->graceful_timeout);
+		limit_time();
 		drain();
 	}
 }
@@ -252,11 +285,10 @@ inherit(const struct heritage *h)
 		.line = (size_t)s->limit_request_line,
 		.fields = (size_t)s->limit_request_fields,
 		.field_size = (size_t)s->limit_request_field_size,
-		.body = s->limit_request_body != 0 ? s->limit_request_body : INT64_MAX,
+		.body = INT64_MAX,
 	};
-	/* What a front hands on has the limit of whoever answers it. */
-	if (s->site != NULL && !s->site->direct)
-		self.limits.body = INT64_MAX;
+	self.body_limit =
+		s->limit_request_body != 0 ? s->limit_request_body : INT64_MAX;
 	channel_init(&channel, h->channel);
 	title_set("worker %s", s->name);
 }
@@ -498,6 +530,7 @@ worker_run(const struct heritage *h)
 	inherit(h);
 	if (set_up() != 0)
 		return fail_to_set_up();
+	watch_arbiter();
 	const char *error = worker_load(h);
 	return error != NULL ? fail(error) : run();
 }
@@ -513,5 +546,8 @@ worker_born(const struct heritage *h)
 		return EXIT_DONE;
 	app_hook(&self.app, AL_AFTER_FORK_CHILD, NULL);
 	h->born(h);
-	return set_up() != 0 ? fail_to_set_up() : run();
+	if (set_up() != 0)
+		return fail_to_set_up();
+	watch_arbiter();
+	return run();
 }

@@ -241,6 +241,17 @@ def test_nobody_is_left_when_the_arbiter_is_killed(server, tmp_path):
 
 
 @python_only
+def test_prototype_that_loads_leaves_when_the_arbiter_is_killed(server, tmp_path):
+    write(tmp_path, "time.sleep(1000)\n")
+    s = start(server, tmp_path)
+    wait_for((tmp_path / "imports").exists, what="loading")
+    assert len(prototypes(s)) == 1
+    s.signal(SIGKILL)
+    s.wait()
+    wait_for(lambda: not s.left(), what=f"all ended, but {s.left()}")
+
+
+@python_only
 def test_stop_in_the_middle_of_births(server, tmp_path):
     write(tmp_path, "os.register_at_fork(before=lambda: time.sleep(0.2))\n")
     s = start(server, tmp_path, workers=10)

@@ -238,6 +238,89 @@ def test_workers_leave_when_the_arbiter_is_killed(server):
         s.connect()
 
 
+STUCK = """
+    #include <stdlib.h>
+    #include <unistd.h>
+    static const char *where;
+    const char *al_worker_init(void **app)
+    {
+        *app = NULL;
+        where = getenv("STUCK_IN");
+        while (*where == 'l')
+            pause();
+        return NULL;
+    }
+    int al_handle(void *app, struct al_request *req)
+    {
+        (void)app, (void)req;
+        for (;;)
+            pause();
+    }"""
+
+
+@pytest.mark.parametrize("settings", [
+    {"raw_env": ["STUCK_IN=load"]}, {"raw_env": ["STUCK_IN=call"], "relief_after": 0},
+    {"raw_env": ["STUCK_IN=call"], "graceful_timeout": 0}], ids=["load", "call", "no time"])
+def test_stuck_workers_leave_too_when_the_arbiter_is_killed(server, compile_app, settings):
+    """Nobody else would end them when graceful_timeout is over."""
+    app = {"target": f"c:{compile_app(STUCK)}", "bind": "127.0.0.1:0"}
+    s = server(apps={"app": app}, **{"graceful_timeout": 1, **settings})
+    (worker,) = s.wait_workers(1)
+    with s.connect() as c:
+        c.ask("/")
+        # In its pause(): it sleeps, and has its own handlers.
+        wait_for(lambda: is_caught(worker, signal.SIGHUP) and stat_of(worker)[0] == "S")
+        time.sleep(0.2)
+        s.signal(signal.SIGKILL)
+        s.wait()
+        wait_for(lambda: not s.left(), what="no orphan")
+
+
+def is_caught(pid, number):
+    caught = re.search(r"SigCgt:\s+(\w+)", Path(f"/proc/{pid}/status").read_text())[1]
+    return int(caught, 16) & 1 << (number - 1)
+
+
+def test_signals_that_were_blocked_at_the_start(server):
+    """Whoever started it may have left them so, as some do from their threads."""
+    blocked = {signal.SIGTERM, signal.SIGCHLD, signal.SIGHUP}
+    signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
+    try:
+        s = server(workers=1)
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, blocked)
+    s.wait_workers(1)
+    s.stop()
+
+
+def test_who_dies_in_stop_delay_is_replaced(server):
+    """Also if it was the only one: the server does not end before its time."""
+    s = server(workers=1, stop_delay=600)
+    old = s.wait_workers(1)
+    s.signal(signal.SIGTERM)
+    s.wait_log("stop in 600 s")
+    s.signal(signal.SIGKILL, old[0])
+    wait_for(lambda: s.workers() and s.workers() != old, what="another worker")
+    assert s.get("/hello").status == 200
+    s.stop()
+
+
+def test_reload_that_fails_in_stop_delay(server, compile_app):
+    """Its workers that die are not started again and again meanwhile."""
+    s = server(workers=1, stop_delay=600)
+    old = s.wait_workers(1)
+    stuck = {"target": f"c:{compile_app(STUCK)}", "bind": "127.0.0.1:0"}
+    s.configure({"probe": stuck}, workers=1, raw_env=["STUCK_IN=load"])
+    s.signal(signal.SIGHUP)
+    coming = s.wait_workers(2)[-1]
+    s.signal(signal.SIGTERM)
+    s.wait_log("stop in 600 s")
+    s.signal(signal.SIGKILL, coming)
+    s.wait_log("reload failed: worker probe .* died")
+    assert s.workers() == old and s.get("/hello").status == 200
+    s.stop()
+
+
 def test_storm_of_signals(server):
     s = server(workers=2)
     s.wait_workers(2)
