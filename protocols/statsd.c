@@ -2,35 +2,9 @@
 
 #include <inttypes.h>
 
-#include "protocols/http1_guard.h"
+#include "protocols/host_port.h"
 
 /* ---- Addresses ---- */
-
-static bool
-is_port(struct slice port)
-{
-	uint64_t number;
-
-	return http1_number(port, &number) && number > 0 && number < 65536;
-}
-
-/* Takes the host off; the brackets of [V6] too. */
-static const char *
-take_host(struct slice *text, struct slice *host)
-{
-	bool bracket = text->len > 0 && *text->ptr == '[';
-
-	slice_advance(text, bracket);
-	const char *end = text->len > 0
-		? memchr(text->ptr, bracket ? ']' : ':', text->len)
-		: NULL;
-	if (bracket && end == NULL)
-		return "the bracket is not closed";
-	*host = slice_of(
-		text->ptr, end != NULL ? (size_t)(end - text->ptr) : text->len);
-	slice_advance(text, host->len + bracket);
-	return host->len > 0 ? NULL : "the host is missing";
-}
 
 const char *
 statsd_parse(struct statsd_address *a, const char *text)
@@ -45,14 +19,7 @@ statsd_parse(struct statsd_address *a, const char *text)
 		return rest.len > 0 && *rest.ptr == '/' ? NULL
 							: "the path is not absolute";
 	}
-	const char *reason = take_host(&rest, &a->host);
-	if (reason != NULL || rest.len == 0)
-		return reason;
-	if (*rest.ptr != ':')
-		return "behind the bracket comes :PORT or nothing";
-	slice_advance(&rest, 1);
-	a->port = rest;
-	return is_port(rest) ? NULL : "the port is not one from 1 to 65535";
+	return host_port_parse(rest, &a->host, &a->port);
 }
 
 /* ---- Lines ---- */

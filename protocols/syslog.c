@@ -2,6 +2,7 @@
 
 #include <stdint.h>
 
+#include "protocols/host_port.h"
 #include "protocols/http1_guard.h"
 
 /* ---- Addresses ---- */
@@ -25,44 +26,6 @@ parse_path(struct syslog_address *a, struct slice path)
 	return path.len > 0 && *path.ptr == '/' ? NULL : "the path is not absolute";
 }
 
-static bool
-is_port(struct slice port)
-{
-	uint64_t number;
-
-	return http1_number(port, &number) && number > 0 && number < 65536;
-}
-
-/* Takes the host off; the brackets of [V6] too. */
-static const char *
-take_host(struct slice *text, struct slice *host)
-{
-	bool bracket = text->len > 0 && *text->ptr == '[';
-
-	slice_advance(text, bracket);
-	const char *end = memchr(text->ptr, bracket ? ']' : ':', text->len);
-	if (bracket && end == NULL)
-		return "the bracket is not closed";
-	*host = slice_of(
-		text->ptr, end != NULL ? (size_t)(end - text->ptr) : text->len);
-	slice_advance(text, host->len + bracket);
-	return host->len > 0 ? NULL : "the host is missing";
-}
-
-static const char *
-parse_host(struct syslog_address *a, struct slice text)
-{
-	const char *reason = take_host(&text, &a->host);
-
-	if (reason != NULL || text.len == 0)
-		return reason;
-	if (*text.ptr != ':')
-		return "behind the bracket comes :PORT or nothing";
-	slice_advance(&text, 1);
-	a->port = text;
-	return is_port(text) ? NULL : "the port is not one from 1 to 65535";
-}
-
 const char *
 syslog_parse(struct syslog_address *a, const char *text)
 {
@@ -74,7 +37,7 @@ syslog_parse(struct syslog_address *a, const char *text)
 	a->is_stream = slice_starts(rest, SLICE("tcp://"));
 	if (!a->is_stream && !slice_starts(rest, SLICE("udp://")))
 		return "it begins with none of udp://, tcp:// and unix:";
-	return parse_host(a, slice_str(text + 6));
+	return host_port_parse(slice_str(text + 6), &a->host, &a->port);
 }
 
 /* ---- Lines ---- */
