@@ -120,6 +120,8 @@ $(BUILD)/php.so: BINDING_LIBS = $(PHP_LIBS)
 $(BUILD)/bindings/php/%.o: OWN_CFLAGS += $(PHP_CFLAGS)
 $(BUILD)/protocols/%.o: OWN_CFLAGS += $(LLHTTP_CFLAGS)
 $(BUILD)/fastcgi.so $(BUILD)/cgi.so: $(CODECS)
+# What several bindings are made of is a part of each.
+$(patsubst %,$(BUILD)/%.so,fastcgi cgi files php): $(call objects,bindings/common)
 $(BUILD)/files.so: $(patsubst %,$(BUILD)/protocols/%.o,http_date http_conditions \
 	http_ranges http_coding mime buffer arena)
 

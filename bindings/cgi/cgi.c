@@ -6,52 +6,27 @@
 #include "bindings/cgi/cgi.h"
 
 #include <fcntl.h>
-#include <limits.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "bindings/cgi/exchange.h"
 #include "bindings/cgi/program.h"
+#include "bindings/common/option.h"
 
 /* ---- Loading ---- */
-
-static unsigned
-number(const char *option)
-{
-	const char *text = al_option(option, 0);
-
-	return text != NULL ? (unsigned)strtoul(text, NULL, 10) : 0;
-}
-
-static unsigned
-milliseconds(const char *option)
-{
-	unsigned seconds = number(option);
-
-	return seconds < UINT_MAX / 1000 ? seconds * 1000 : UINT_MAX;
-}
-
-static bool
-is_true(const char *option)
-{
-	const char *text = al_option(option, 0);
-
-	return text != NULL && strcmp(text, "true") == 0;
-}
 
 /* Who waits makes no progress, and after `timeout` would be told that the program took
  * too long; so the wait ends a little before that. */
 static void
 load_limits(struct cgi *app)
 {
-	app->timeout_ms = milliseconds("timeout");
-	app->wait_ms = milliseconds("queue_timeout");
+	app->timeout_ms = option_milliseconds("timeout");
+	app->wait_ms = option_milliseconds("queue_timeout");
 	if (app->timeout_ms != 0 && app->wait_ms >= app->timeout_ms)
 		app->wait_ms = app->timeout_ms - app->timeout_ms / 10;
-	app->processes = number("cgi_processes");
-	app->nph = is_true("cgi_nph");
-	app->authorization = is_true("cgi_authorization");
+	app->processes = option_number("cgi_processes");
+	app->nph = option_is_true("cgi_nph");
+	app->authorization = option_is_true("cgi_authorization");
 }
 
 static void

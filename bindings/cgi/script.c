@@ -12,6 +12,9 @@
 #include <unistd.h>
 
 #include "bindings/cgi/cgi.h"
+#include "bindings/common/beneath.h"
+#include "bindings/common/option.h"
+#include "bindings/common/request_path.h"
 
 /* Statuses to answer with. */
 enum {
@@ -59,13 +62,13 @@ load_target(struct cgi *app, const char *target)
 const char *
 script_load(struct cgi *app, const char *target)
 {
-	const char *root = al_option("root", 0), *index = al_option("index", 0);
+	const char *root = al_option("root", 0);
 	char real[PATH_MAX];
 	const char *error = load_target(app, target);
 
 	if (error != NULL)
 		return error;
-	app->index = index != NULL ? index : "index.php";
+	app->index = option_text("index", "index.php");
 	app->root = app->folder;
 	if (root == NULL)
 		return NULL;
@@ -94,11 +97,8 @@ static bool
 is_inside(const struct cgi *app, const char *path)
 {
 	char real[PATH_MAX];
-	size_t len = strlen(app->folder);
 
-	if (realpath(path, real) == NULL || strncmp(real, app->folder, len) != 0)
-		return false;
-	return real[len] == '/' || app->folder[len - 1] == '/';
+	return realpath(path, real) != NULL && beneath_rest(app->folder, real) != NULL;
 }
 
 /* a, slash, b; NULL when memory is out. */
@@ -114,23 +114,6 @@ join(struct arena *memory, const char *a, struct slice b)
 }
 
 /* ---- Requests ---- */
-
-/* Without ".." and control bytes. */
-static bool
-is_clean(const char *path)
-{
-	for (const char *c = path; *c != '\0'; c++)
-		if ((unsigned char)*c < 0x20 || *c == 0x7f)
-			return false;
-	while (*path != '\0') {
-		size_t len = strcspn(path, "/");
-		if (len == 2 && path[0] == '.' && path[1] == '.')
-			return false;
-		path += len;
-		path += strspn(path, "/");
-	}
-	return true;
-}
 
 /* The file was found; may it be run? */
 static unsigned
@@ -152,16 +135,15 @@ accept_file(struct script *s, const struct cgi *app, struct al_request *req,
 	return 0;
 }
 
-/* Where a folder is that was asked for without its slash: links on its page would lead
- * elsewhere. One slash in front, as two begin the name of a host. */
 static const char *
 folder_location(const char *uri, struct arena *memory)
 {
-	if (*uri == '/')
-		uri += strspn(uri, "/") - 1;
-	size_t len = strcspn(uri, "?");
-	const char *path = arena_strz(memory, slice_of(uri, len));
-	return path != NULL ? join(memory, path, slice_str(uri + len)) : NULL;
+	size_t room = strlen(uri) + 2;
+	char *location = arena_bytes(memory, room);
+
+	return location != NULL && request_path_add_slash(location, room, uri)
+		? location
+		: NULL;
 }
 
 /* Of a folder its index is run; names are the file's and the URL's, without a slash at
@@ -233,7 +215,7 @@ find(struct script *s, const struct cgi *app, struct al_request *req,
 
 	if (mount == NULL)
 		mount = "";
-	if (!is_clean(ask->path))
+	if (!request_path_is_clean(ask->path))
 		return BAD_REQUEST;
 	if (app->program == NULL)
 		return find_in_folder(s, app, req, ask, mount, memory);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "bindings/cgi/cgi.h"
+#include "bindings/common/beneath.h"
 
 const char *
 sendfile_load(struct cgi *app)
@@ -35,15 +36,6 @@ sendfile_load(struct cgi *app)
 	return NULL;
 }
 
-static bool
-is_inside(const char *root, const char *real)
-{
-	size_t len = strlen(root);
-
-	return strncmp(real, root, len) == 0 &&
-		(real[len] == '/' || root[len - 1] == '/');
-}
-
 /* The path as a file's own, under one of the roots, and then from each root on. EXDEV:
  * there is such a file elsewhere. */
 static int
@@ -53,13 +45,14 @@ find(const struct cgi *app, const char *path, char real[PATH_MAX])
 	bool exists = realpath(path, real) != NULL;
 
 	for (size_t i = 0; exists && i < app->n_sendfile_roots; i++)
-		if (is_inside(app->sendfile_roots[i], real))
+		if (beneath_rest(app->sendfile_roots[i], real) != NULL)
 			return 0;
 	for (size_t i = 0; i < app->n_sendfile_roots; i++) {
 		const char *root = app->sendfile_roots[i];
 		if (snprintf(joined, sizeof(joined), "%s/%s", root, path) <
 				(int)sizeof(joined) &&
-			realpath(joined, real) != NULL && is_inside(root, real))
+			realpath(joined, real) != NULL &&
+			beneath_rest(root, real) != NULL)
 			return 0;
 	}
 	errno = exists ? EXDEV : ENOENT;

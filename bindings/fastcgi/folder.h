@@ -26,8 +26,4 @@ void folder_close(struct folder *f);
  * NULL: it is not under it. Only the texts are compared. */
 const char *folder_rest(const struct folder *f, const char *path);
 
-/* Opens what a relative path names; -1 and errno, also when it is not under the folder.
- */
-int folder_open_file(const struct folder *f, const char *path, int flags);
-
 #endif

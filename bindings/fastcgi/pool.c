@@ -1,41 +1,27 @@
 #include "bindings/fastcgi/pool.h"
 
-#include <stdlib.h>
 #include <string.h>
 
+#include "bindings/common/option.h"
 #include "bindings/fastcgi/exchange.h"
 
 /* ---- Life ---- */
 
-static unsigned
-number(const char *setting)
-{
-	const char *text = al_option(setting, 0);
-
-	return text != NULL ? (unsigned)strtoul(text, NULL, 10) : 0;
-}
-
-static unsigned
-milliseconds(const char *setting)
-{
-	return number(setting) * 1000;
-}
-
 static void
 load_limits(struct pool *p, bool managed)
 {
-	p->max_links = number("fcgi_connections");
-	p->max_waiting = number("fcgi_queue");
+	p->max_links = option_number("fcgi_connections");
+	p->max_waiting = option_number("fcgi_queue");
 	/* Programs share one socket, and an idle link would hold one of them that
 	 * others wait for, or that is told to stop. */
 	p->managed = managed;
-	p->max_idle = managed ? 0 : number("fcgi_keepalive");
-	p->queue_ms = milliseconds("fcgi_queue_timeout");
-	p->connect_ms = milliseconds("fcgi_connect_timeout");
-	p->send_ms = milliseconds("fcgi_send_timeout");
-	p->read_ms = milliseconds("fcgi_read_timeout");
-	p->fail_ms = milliseconds("fcgi_fail_timeout");
-	p->resolve_ms = milliseconds("fcgi_resolve");
+	p->max_idle = managed ? 0 : option_number("fcgi_keepalive");
+	p->queue_ms = option_milliseconds("fcgi_queue_timeout");
+	p->connect_ms = option_milliseconds("fcgi_connect_timeout");
+	p->send_ms = option_milliseconds("fcgi_send_timeout");
+	p->read_ms = option_milliseconds("fcgi_read_timeout");
+	p->fail_ms = option_milliseconds("fcgi_fail_timeout");
+	p->resolve_ms = option_milliseconds("fcgi_resolve");
 }
 
 static const char *

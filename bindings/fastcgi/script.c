@@ -12,6 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "bindings/common/beneath.h"
+#include "bindings/common/option.h"
+#include "bindings/common/request_path.h"
 #include "bindings/fastcgi/app.h"
 
 #define EXTENSION ".php"
@@ -24,7 +27,7 @@ static enum file_kind
 look(const struct app *app, const char *path)
 {
 	struct stat st;
-	int fd = folder_open_file(&app->root, *path != '\0' ? path : ".", O_PATH);
+	int fd = beneath_open(app->root.fd, *path != '\0' ? path : ".", O_PATH);
 
 	if (fd == -1)
 		return FILE_NONE;
@@ -71,9 +74,7 @@ script_load(struct app *app)
 	const char *root = al_option("root", 0), *script = al_option("script", 0);
 	const char *error = NULL;
 
-	app->index = al_option("index", 0);
-	if (app->index == NULL)
-		app->index = "index.php";
+	app->index = option_text("index", "index.php");
 	if (root != NULL && folder_open(&app->root, root, &app->memory) != NULL)
 		error = "root: no such folder";
 	if (error == NULL && script != NULL)
@@ -96,23 +97,6 @@ join(struct arena *memory, const char *a, const char *b)
 	if (joined != NULL)
 		snprintf(joined, room, "%s/%s", a, b);
 	return joined;
-}
-
-/* Without ".." and control bytes. */
-static bool
-is_clean(const char *path)
-{
-	for (const char *c = path; *c != '\0'; c++)
-		if ((unsigned char)*c < 0x20 || *c == 0x7f)
-			return false;
-	while (*path != '\0') {
-		size_t len = strcspn(path, "/");
-		if (len == 2 && path[0] == '.' && path[1] == '.')
-			return false;
-		path += len;
-		path += strspn(path, "/");
-	}
-	return true;
 }
 
 /* The file is root/file, named mount/file. */
@@ -149,8 +133,6 @@ find_script(const struct app *app, const char *path, struct arena *memory)
 	return (struct slice){ 0 };
 }
 
-/* Where a folder is that was asked for without its slash: links on its page would lead
- * elsewhere. One slash in front, as two begin the name of a host. */
 static const char *
 folder_location(struct al_request *req, struct arena *memory)
 {
@@ -158,11 +140,11 @@ folder_location(struct al_request *req, struct arena *memory)
 
 	if (uri == NULL)
 		uri = "/";
-	if (*uri == '/')
-		uri += strspn(uri, "/") - 1;
-	size_t len = strcspn(uri, "?");
-	char *path = arena_strz(memory, slice_of(uri, len));
-	return path != NULL ? join(memory, path, uri + len) : NULL;
+	size_t room = strlen(uri) + 2;
+	char *location = arena_bytes(memory, room);
+	return location != NULL && request_path_add_slash(location, room, uri)
+		? location
+		: NULL;
 }
 
 /* The index of the folder, or NULL: it has none, or it is no folder. */
@@ -227,7 +209,7 @@ script_find(struct script *s, const struct app *app, struct al_request *req,
 	}
 	if (path == NULL)
 		path = "";
-	if (!is_clean(path))
+	if (!request_path_is_clean(path))
 		return BAD_REQUEST;
 	return find_under_root(s, app, req, mount != NULL ? mount : "", path, memory);
 }

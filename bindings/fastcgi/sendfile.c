@@ -13,7 +13,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "bindings/common/beneath.h"
 #include "bindings/fastcgi/app.h"
+#include "protocols/http1_guard.h"
 
 static const struct order {
 	const char *name;
@@ -70,15 +72,6 @@ sendfile_order(const struct app *app, const struct cgi_head *head)
 	return NULL;
 }
 
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* The path of a URI without its query, decoded once. -1: it has a NUL or is too long.
  */
 static int
@@ -89,11 +82,11 @@ decode_uri(char path[PATH_MAX], struct slice uri)
 	for (size_t i = 0; i < uri.len && uri.ptr[i] != '?'; i++) {
 		char c = uri.ptr[i];
 		bool coded = c == '%' && i + 2 < uri.len &&
-			hex_digit(uri.ptr[i + 1]) >= 0 &&
-			hex_digit(uri.ptr[i + 2]) >= 0;
+			http1_hex(uri.ptr[i + 1]) >= 0 &&
+			http1_hex(uri.ptr[i + 2]) >= 0;
 		if (coded) {
-			c = (char)(hex_digit(uri.ptr[i + 1]) << 4 |
-				hex_digit(uri.ptr[i + 2]));
+			c = (char)(http1_hex(uri.ptr[i + 1]) << 4 |
+				http1_hex(uri.ptr[i + 2]));
 			i += 2;
 		}
 		if (c == '\0' || n == PATH_MAX - 1)
@@ -119,7 +112,7 @@ static int
 open_regular(const struct folder *root, const char *path, off_t *size)
 {
 	struct stat st = { 0 };
-	int fd = folder_open_file(root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+	int fd = beneath_open(root->fd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
 
 	if (fd == -1)
 		return -1;

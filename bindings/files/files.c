@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bindings/common/option.h"
+#include "bindings/common/request_path.h"
 #include "bindings/files/path.h"
 #include "bindings/files/site.h"
 #include "protocols/buffer.h"
@@ -76,16 +78,13 @@ static const char *
 load(const char *target, void **state)
 {
 	struct site *site = calloc(1, sizeof(*site));
-	const char *listing = al_option("listing", 0);
 
 	if (site == NULL)
 		return "out of memory";
 	site->root.fd = -1;
-	site->index = al_option("index", 0);
-	if (site->index == NULL)
-		site->index = "index.html";
+	site->index = option_text("index", "index.html");
 	site->cache_control = al_option("cache_control", 0);
-	site->listing = listing != NULL && strcmp(listing, "true") == 0;
+	site->listing = option_is_true("listing");
 	const char *error = load_root(site, target);
 	if (error == NULL)
 		error = load_types(site);
@@ -176,28 +175,23 @@ has_index(const struct ask *ask, const char *path)
 		cache_get(ask->site, index, now_ms()) != NULL;
 }
 
-/* A folder that was asked for without its slash: links on its page would lead
- * elsewhere. One slash in front, as two begin the name of a host. Without a page its
- * name may well be one of the next application's. */
+/* A folder that was asked for without its slash. Without a page its name may well be
+ * one of the next application's. */
 static int
 answer_slash(const struct ask *ask, const char *path)
 {
 	if (al_has_next(ask->req) && !ask->site->listing && !has_index(ask, path))
 		return AL_DECLINED;
 	const char *uri = ask->facts[FACT_URI] != NULL ? ask->facts[FACT_URI] : "/";
-	struct buffer location = { 0 };
-
-	if (*uri == '/')
-		uri += strspn(uri, "/") - 1;
-	size_t len = strcspn(uri, "?");
-	buffer_addf(&location, "%.*s/%s", (int)len, uri, uri + len);
-	buffer_add_char(&location, '\0');
-	const struct al_header field = { .name = "Location", .value = location.ptr };
+	size_t room = strlen(uri) + 2;
+	char *location = malloc(room);
+	const struct al_header field = { .name = "Location", .value = location };
 	int result = AL_ERROR;
-	if (!location.failed &&
+
+	if (location != NULL && request_path_add_slash(location, room, uri) &&
 		al_start(ask->req, "301 Moved Permanently", &field, 1) == 0)
 		result = AL_DONE;
-	buffer_release(&location);
+	free(location);
 	return result;
 }
 

@@ -5,9 +5,9 @@
  * The interpreter's modules are started in the prototype, from which the workers are
  * forked, so that they all use one opcode cache.
  */
-#include <stdio.h>
-#include <string.h>
+#include <limits.h>
 
+#include "bindings/common/request_path.h"
 #include "bindings/php/exchange.h"
 #include "bindings/php/site.h"
 #include "bindings/php/stack.h"
@@ -27,20 +27,12 @@ load(const char *target, void **app)
 	return error;
 }
 
-/* Where a folder is that was asked for without its slash: links on its page would lead
- * elsewhere. One slash in front, as two begin the name of a host. */
 static int
 send_to_folder(struct al_request *req, const struct facts *facts)
 {
 	char location[PATH_MAX];
-	const char *uri = facts->text[FACT_URI];
 
-	if (*uri == '/')
-		uri += strspn(uri, "/") - 1;
-	size_t len = strcspn(uri, "?");
-	int n = snprintf(
-		location, sizeof(location), "%.*s/%s", (int)len, uri, uri + len);
-	if (n >= (int)sizeof(location))
+	if (!request_path_add_slash(location, sizeof(location), facts->text[FACT_URI]))
 		return static_refuse(req, "414 URI Too Long", NULL);
 	return static_refuse(req, "301 Moved Permanently", location);
 }

@@ -2,14 +2,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "bindings/common/beneath.h"
+#include "bindings/common/option.h"
+#include "bindings/common/request_path.h"
 #include "bindings/php/seen.h"
 #include "gateway/alicorn.h"
 
@@ -50,8 +51,7 @@ load_front(struct site *site, const char *script)
 
 	if (n >= (int)sizeof(path) || realpath(path, site->front) == NULL)
 		return "script: no such file";
-	if (strncmp(site->front, site->root, site->root_len) != 0 ||
-		site->front[site->root_len] != '/')
+	if (beneath_rest(site->root, site->front) == NULL)
 		return "script: not below root";
 	if (!has_extension(site->front, strlen(site->front)))
 		return "script: its name does not end in " EXTENSION;
@@ -80,9 +80,10 @@ site_load(struct site *site, const char *target)
 	const char *root = al_option("root", 0), *script = al_option("script", 0);
 	struct stat st;
 
-	*site = (struct site){ .root_fd = -1, .index = al_option("index", 0) };
-	if (site->index == NULL)
-		site->index = "index.php";
+	*site = (struct site){
+		.root_fd = -1,
+		.index = option_text("index", "index.php"),
+	};
 	if (stat(target, &st) != 0)
 		return "the target does not exist";
 	if (!S_ISDIR(st.st_mode))
@@ -102,41 +103,7 @@ site_release(struct site *site)
 
 /* ---- Files below the root ---- */
 
-enum { FLAGS = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC };
-
-/* Without the system call: follows the links, then looks where they led. */
-static int
-open_compared(const struct site *site, const char *path)
-{
-	char joined[PATH_MAX], real[PATH_MAX];
-	int n = snprintf(joined, sizeof(joined), "%s/%s", site->root, path);
-
-	errno = ENOENT;
-	if (n >= (int)sizeof(joined) || realpath(joined, real) == NULL ||
-		strncmp(real, site->root, site->root_len) != 0 ||
-		real[site->root_len] != '/')
-		return -1;
-	return open(real, FLAGS);
-}
-
-/* Opens nothing outside of the root. Old kernels do not know the call, some containers
- * forbid it, it may ask to be tried again, and it follows no absolute link, also none
- * that leads back below the root. */
-static int
-open_beneath(const struct site *site, const char *path)
-{
-	struct open_how how = {
-		.flags = FLAGS,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
-	};
-	long fd = syscall(SYS_openat2, site->root_fd, path, &how, sizeof(how));
-
-	if (fd == -1 &&
-		(errno == ENOSYS || errno == EPERM || errno == EAGAIN ||
-			errno == EXDEV))
-		return open_compared(site, path);
-	return (int)fd;
-}
+enum { FLAGS = O_RDONLY | O_NONBLOCK | O_NOCTTY };
 
 /* Whether place->file, which ends at `end`, is a file: it is open then. If not,
  * FOUND_FOLDER means that the search may go on below it. */
@@ -146,7 +113,7 @@ look(const struct site *site, struct place *place, char *end)
 	const char *path = place->name + (*place->name == '/' ? 1 : 0);
 
 	*end = '\0';
-	place->fd = open_beneath(site, path);
+	place->fd = beneath_open_followed(site->root_fd, path, FLAGS);
 	if (place->fd == -1)
 		return errno == EACCES ? FOUND_DENIED : FOUND_NOTHING;
 	if (fstat(place->fd, &place->st) == 0 && S_ISREG(place->st.st_mode))
@@ -171,20 +138,6 @@ look_for_script(const struct site *site, struct place *place, char *end)
 }
 
 /* ---- Paths ---- */
-
-/* Without ".." and control bytes. */
-static bool
-is_clean(const char *path)
-{
-	for (const char *c = path; *c != '\0'; c++) {
-		if ((unsigned char)*c < 0x20 || *c == 0x7f)
-			return false;
-		if (*c == '.' && c[1] == '.' && (c[2] == '/' || c[2] == '\0') &&
-			(c == path || c[-1] == '/'))
-			return false;
-	}
-	return true;
-}
 
 static bool
 is_hidden(const char *name, size_t len)
@@ -295,7 +248,7 @@ site_find(const struct site *site, const char *path, struct place *place)
 	memcpy(place->file, site->root, site->root_len + 1);
 	place->name = place->file + site->root_len;
 	place->path_info = NULL;
-	if (!is_clean(path))
+	if (!request_path_is_clean(path))
 		return FOUND_BAD;
 	enum found found = find_below(site, path, place);
 	if (found != FOUND_NOTHING || *site->front == '\0')
