@@ -18,6 +18,8 @@ enum {
 	REST_SECONDS = 2,
 };
 
+static LIST_HEAD(, cache) all = LIST_HEAD_INITIALIZER(all);
+
 static const char *const suffixes[FORMS] = {
 	[FORM_PLAIN] = "",
 	[FORM_BR] = ".br",
@@ -190,10 +192,32 @@ place_of(struct cache *c, const char *path)
 }
 
 void
-cache_release(struct cache *c)
+cache_init(struct cache *c)
+{
+	LIST_INSERT_HEAD(&all, c, in_all);
+}
+
+void
+cache_empty(struct cache *c)
 {
 	for (size_t i = 0; i < CACHE_ENTRIES; i++)
 		entry_release(&c->entries[i]);
+}
+
+static void
+empty_all(void)
+{
+	struct cache *c;
+
+	LIST_FOREACH (c, &all, in_all)
+		cache_empty(c);
+}
+
+void
+cache_release(struct cache *c)
+{
+	cache_empty(c);
+	LIST_REMOVE(c, in_all);
 }
 
 struct entry *
@@ -203,13 +227,14 @@ cache_get(struct site *site, const char *path, uint64_t now_ms)
 	struct entry *e = place_of(c, path);
 
 	if (root_has_moved(&site->root, now_ms))
-		cache_release(c);
+		cache_empty(c);
 	if (!is_fresh(e, path, now_ms)) {
 		entry_release(e);
 		int failed = entry_open(e, site, path, now_ms);
-		/* What is only kept for later must not be what is missing now. */
+		/* What is only kept for later, here or for another route, must not be
+		 * what is missing now. */
 		if (failed && errno == EMFILE) {
-			cache_release(c);
+			empty_all();
 			failed = entry_open(e, site, path, now_ms);
 		}
 		if (failed)

@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 #include <sys/types.h>
 #include <time.h>
 
@@ -48,11 +49,15 @@ struct entry {
 
 enum { CACHE_ENTRIES = 256 };
 
-/* Each path has one place, and drives out who was there. All zero is a valid cache. */
+/* Each path has one place, and drives out who was there. */
 struct cache {
 	struct entry entries[CACHE_ENTRIES];
 	uint64_t swept_ms;
+	LIST_ENTRY(cache) in_all; /* the descriptors are the process's */
 };
+
+/* Of memory that is zero. */
+void cache_init(struct cache *c);
 
 /* What a relative path names; it holds until the next call. NULL and errno: EISDIR for
  * a folder, ENOENT also for what is neither a file nor a folder. */
@@ -65,7 +70,8 @@ bool file_refresh(struct file *f);
 /* All bytes of a small file that has been at rest, or NULL. */
 const char *file_content(struct file *f);
 
-/* Closes all that is open. */
+/* Closes all that is open; the cache is as it was at first. */
+void cache_empty(struct cache *c);
 void cache_release(struct cache *c);
 
 #endif

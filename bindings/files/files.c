@@ -82,6 +82,7 @@ load(const char *target, void **state)
 	if (site == NULL)
 		return "out of memory";
 	site->root.fd = -1;
+	cache_init(&site->cache);
 	site->index = option_text("index", "index.html");
 	site->cache_control = al_option("cache_control", 0);
 	site->listing = option_is_true("listing");

@@ -60,12 +60,6 @@ refuse(int fd, const char *why)
 	close(fd);
 }
 
-static bool
-is_full(void)
-{
-	return self.n_conns >= (size_t)self.settings->worker_connections;
-}
-
 static int
 accept_client(int listener, struct sockaddr_storage *peer, socklen_t *len)
 {
@@ -102,7 +96,7 @@ static void
 place(int fd, const struct acceptor *a, const struct sockaddr_storage *peer,
 	socklen_t len)
 {
-	if (is_full() && !conns_make_room())
+	if (conns_are_full() && !conns_make_room())
 		refuse(fd, "worker_connections is reached");
 	else
 		conn_open(fd, a->listener, peer, len);
@@ -188,7 +182,7 @@ accept_init(void)
 static bool
 leaves_to_others(void)
 {
-	if (!is_full() || !TAILQ_EMPTY(&self.idle)) {
+	if (!conns_are_full() || !TAILQ_EMPTY(&self.idle)) {
 		full_since = 0;
 		return false;
 	}

@@ -5,6 +5,7 @@
 #include "gateway/worker/conn.h"
 
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -302,14 +303,29 @@ conn_run(struct conn *c)
 		loop_again(&self.loop, &c->watch);
 }
 
+/* The end of the client's side came right behind its request. Where this worker may
+ * have been held up meanwhile, the kernel knows when the last data and the last segment
+ * came.
+ */
+static bool
+is_right_behind(const struct conn *c)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+
+	if (self.loop.now < c->began + RIGHT_BEHIND_MS)
+		return true;
+	return getsockopt(c->watch.fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
+		info.tcpi_last_data_recv < info.tcpi_last_ack_recv + RIGHT_BEHIND_MS;
+}
+
 /* Who closes his side right behind a request waits for its answer; later he has left.
  */
 static bool
 has_left(const struct conn *c, uint32_t events)
 {
 	return (events & EPOLLRDHUP) != 0 && !c->half_closed && c->state == CONN_APP &&
-		c->req->pending != NULL &&
-		self.loop.now >= c->began + RIGHT_BEHIND_MS &&
+		c->req->pending != NULL && !is_right_behind(c) &&
 		strcmp(self.settings->half_closed, "abort") == 0;
 }
 
@@ -423,8 +439,14 @@ conn_open(int fd, const struct listener *listener, const void *peer, size_t peer
 		conn_run(c);
 }
 
-struct listening
-conn_listening(const struct routing *routing)
+/* The listening sockets of a site, or, without one, of the worker. */
+struct listening {
+	const struct listener *const *all;
+	size_t n;
+};
+
+static struct listening
+listening_of(const struct routing *routing)
 {
 	const struct neighbour *front = routing != NULL ? routing->front : NULL;
 
@@ -434,18 +456,27 @@ conn_listening(const struct routing *routing)
 		self.heritage->n_listeners };
 }
 
-struct conn *
-conn_adopt(int fd, struct routing *routing, uint32_t listener)
+/* That of the address; another one, where it has gone with a reload. */
+static const struct listener *
+find_listener(const struct listening *listening, uint64_t id)
 {
-	const struct listening listening = conn_listening(routing);
+	for (size_t i = 0; i < listening->n; i++)
+		if (routing_id(listening->all[i]->address.text) == id)
+			return listening->all[i];
+	return listening->all[0];
+}
+
+struct conn *
+conn_adopt(int fd, struct routing *routing, uint64_t listener)
+{
+	const struct listening listening = listening_of(routing);
 
 	if (listening.n == 0) {
 		turn_away(fd, "the listener that it came by is gone");
 		close(fd);
 		return NULL;
 	}
-	struct conn *c = conn_new(
-		fd, routing, listening.all[listener < listening.n ? listener : 0]);
+	struct conn *c = conn_new(fd, routing, find_listener(&listening, listener));
 	if (c != NULL)
 		enter_state(c, CONN_IDLE);
 	return c;
@@ -459,6 +490,12 @@ conns_make_room(void)
 	if (c != NULL)
 		conn_close(c);
 	return c != NULL;
+}
+
+bool
+conns_are_full(void)
+{
+	return self.n_conns >= (size_t)self.settings->worker_connections;
 }
 
 void

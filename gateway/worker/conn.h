@@ -84,18 +84,10 @@ struct conn {
 void conn_open(
 	int fd, const struct listener *listener, const void *peer, size_t peer_len);
 
-/* The listening sockets of a site, or, without one, of the worker. */
-struct listening {
-	const struct listener *const *all;
-	size_t n;
-};
-
-struct listening conn_listening(const struct routing *routing);
-
 /* A connection for a descriptor of another worker, to be filled in and run; it came by
- * that one of the site's listening sockets. NULL: there is no place for it, the client
+ * the address of that id (routing.h). NULL: there is no place for it, the client
  * was told and the descriptor is closed. */
-struct conn *conn_adopt(int fd, struct routing *routing, uint32_t listener);
+struct conn *conn_adopt(int fd, struct routing *routing, uint64_t listener);
 
 /* Lets go of it without a word to the client: another worker has it. */
 void conn_leave(struct conn *c);
@@ -122,6 +114,9 @@ void conn_close(struct conn *c);
 
 /* Closes the connection that has been idle for longest; false: none is. */
 bool conns_make_room(void);
+
+/* worker_connections is reached. */
+bool conns_are_full(void);
 
 /* Idle connections go to workers that stay, or have a short time for a last request;
  * all others finish. */

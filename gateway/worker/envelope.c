@@ -10,9 +10,10 @@
 #include "gateway/worker/routing.h"
 #include "gateway/worker/self.h"
 
-enum { VERSION = 3 };
+enum { VERSION = 4 };
 
-/* Room for one descriptor. */
+/* Room for one descriptor. To be received, the length must be that of one, not the room
+ * with its padding, in which there is a place for a second: nobody would know of it. */
 union control {
 	struct cmsghdr header;
 	char bytes[CMSG_SPACE(sizeof(int))];
@@ -21,8 +22,9 @@ union control {
 struct envelope
 envelope_of(const struct conn *c)
 {
-	struct envelope e = {
+	return (struct envelope){
 		.version = VERSION,
+		.listener = routing_id(c->listener->address.text),
 		.queued_at = clock_ms(),
 		.requests = c->requests,
 		.began_us = c->req != NULL ? c->req->began_us : 0,
@@ -35,11 +37,6 @@ envelope_of(const struct conn *c)
 		.site = c->routing != NULL ? c->routing->id : 0,
 		.generation = self.heritage->generation,
 	};
-	const struct listening listening = conn_listening(c->routing);
-
-	while (e.listener + 1 < listening.n && listening.all[e.listener] != c->listener)
-		e.listener++;
-	return e;
 }
 
 /* ---- How many lie there ---- */
@@ -67,6 +64,17 @@ count_out(const struct queue *q, bool one)
 
 /* ---- To send ---- */
 
+/* What its receiver has no room for would be cut off. */
+static bool
+is_too_long(const struct iovec *pieces, size_t n)
+{
+	size_t length = 0;
+
+	for (size_t i = 0; i < n; i++)
+		length += pieces[i].iov_len;
+	return length > sizeof(struct envelope) + ENVELOPE_BYTES;
+}
+
 bool
 envelope_send(const struct queue *q, const struct envelope *e,
 	struct iovec pieces[ENVELOPE_PIECES + 1], size_t n, int fd)
@@ -85,6 +93,8 @@ envelope_send(const struct queue *q, const struct envelope *e,
 	part->cmsg_type = SCM_RIGHTS;
 	part->cmsg_len = CMSG_LEN(sizeof(fd));
 	memcpy(CMSG_DATA(part), &fd, sizeof(fd));
+	if (is_too_long(pieces, n))
+		return false;
 	count_in(q);
 	if (sendmsg(q->fds[QUEUE_IN], &m, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
 		count_out(q, true);
@@ -132,7 +142,7 @@ envelope_receive(
 		.msg_iov = &all,
 		.msg_iovlen = 1,
 		.msg_control = &control,
-		.msg_controllen = sizeof(control),
+		.msg_controllen = CMSG_LEN(sizeof(int)),
 	};
 	ssize_t n = recvmsg(q->fds[QUEUE_OUT], &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 

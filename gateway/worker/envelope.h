@@ -25,7 +25,7 @@ enum {
  * believed; a front believes nobody: see queue.c. */
 struct envelope {
 	uint32_t version;
-	uint32_t listener; /* its place among those that the connection came by */
+	uint64_t listener; /* the id of the address that the connection came by */
 	uint64_t queued_at; /* clock_ms() */
 	uint64_t requests; /* served on this connection */
 	uint64_t began_us, ready_us; /* of the request, as far as it was received */

@@ -112,10 +112,12 @@ read_head(struct al_request *req)
 {
 	struct cgi_request *told = arena_alloc(&req->arena, sizeof(*told));
 	struct slice params = slice_of(req->input.ptr, req->params_len - 1);
+	struct http1_limits limits = self.limits;
 
 	if (told == NULL)
 		return 500;
-	int status = cgi_read_request(told, &req->head, &self.limits, params);
+	limits.body = self.body_limit;
+	int status = cgi_read_request(told, &req->head, &limits, params);
 	if (status != 0) {
 		log_info("refused a request with %d: %s", -status, told->error);
 		return (unsigned)-status;
@@ -151,7 +153,7 @@ static enum want
 add_body(struct conn *c, struct slice data)
 {
 	struct al_request *req = c->req;
-	uint64_t most = req->has_body ? req->head.length : self.limits.body;
+	uint64_t most = req->has_body ? req->head.length : self.body_limit;
 
 	if (data.len > most - req->body.length) {
 		log_info("refused a request with a body %s",

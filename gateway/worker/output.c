@@ -250,7 +250,7 @@ send_pieces(struct output *o, int socket, struct iovec *iov, size_t n, bool more
 	char bytes[JOINED_BYTES];
 	size_t joined = join(bytes, iov, n);
 	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = n };
-	int flags = MSG_NOSIGNAL | (more ? MSG_MORE : 0);
+	int flags = MSG_NOSIGNAL | MSG_DONTWAIT | (more ? MSG_MORE : 0);
 	ssize_t sent;
 
 	do {
@@ -270,7 +270,8 @@ copy_file(int socket, int fd, off_t offset, size_t n)
 	static char bytes[COPY_BYTES];
 	ssize_t got = pread(fd, bytes, n < COPY_BYTES ? n : COPY_BYTES, offset);
 
-	return got > 0 ? send(socket, bytes, (size_t)got, MSG_NOSIGNAL) : got;
+	return got > 0 ? send(socket, bytes, (size_t)got, MSG_NOSIGNAL | MSG_DONTWAIT)
+		       : got;
 }
 
 /* One system call, as send_pieces; it may send fewer bytes. */

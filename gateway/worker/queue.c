@@ -1,7 +1,9 @@
 #include "gateway/worker/queue.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -24,6 +26,7 @@ enum {
 
 static struct watch watch;
 static bool receives;
+static struct rlimit descriptors;
 
 /* ---- To send ---- */
 
@@ -100,13 +103,15 @@ queue_send(struct conn *c)
 /* ---- To receive ---- */
 
 /* A front believes nobody: applications' workers send to its queue. The socket tells
- * who the peer is, and the notes what was told before it left. */
+ * who the peer is, and the notes what was told before it left; it may have been made to
+ * wait. */
 static bool
 establish(struct conn *c)
 {
 	socklen_t len = sizeof(c->peer);
 
-	if (getpeername(c->watch.fd, &c->peer.any, &len) != 0)
+	if (getpeername(c->watch.fd, &c->peer.any, &len) != 0 ||
+		fcntl(c->watch.fd, F_SETFL, O_NONBLOCK) != 0)
 		return false;
 	trust_peer(c);
 	if (c->introduced)
@@ -162,6 +167,33 @@ adopt(int fd, const struct envelope *e, struct slice bytes)
 }
 
 static void
+refuse(int fd, const char *why)
+{
+	turn_away(fd, why);
+	close(fd);
+}
+
+/* The last descriptor is left free, by a connection that is idle: what comes with a
+ * message for which there is none is closed by the kernel, and nobody is told. */
+static bool
+is_last(int fd)
+{
+	return (rlim_t)fd + 1 >= descriptors.rlim_cur;
+}
+
+static bool
+move_down(int *fd)
+{
+	int other = conns_make_room() ? fcntl(*fd, F_DUPFD_CLOEXEC, 0) : -1;
+
+	if (other == -1)
+		return false;
+	close(*fd);
+	*fd = other;
+	return true;
+}
+
+static void
 take(int fd, const struct envelope *e, struct slice bytes)
 {
 	uint64_t now = clock_ms(), limit = (uint64_t)self.settings->queue_timeout;
@@ -170,12 +202,14 @@ take(int fd, const struct envelope *e, struct slice bytes)
 	atomic_store_explicit(
 		&self.slot->queue_wait_ms, (uint32_t)waited, memory_order_relaxed);
 	meter_queued(waited);
-	if (waited <= limit * 1000) {
+	if (waited > limit * 1000)
+		refuse(fd, "queue_timeout passed before a worker was free");
+	else if (conns_are_full() && !conns_make_room())
+		refuse(fd, "worker_connections is reached");
+	else if (is_last(fd) && !move_down(&fd))
+		refuse(fd, strerror(EMFILE));
+	else
 		adopt(fd, e, bytes);
-		return;
-	}
-	turn_away(fd, "queue_timeout passed before a worker was free");
-	close(fd);
 }
 
 static bool
@@ -210,8 +244,11 @@ on_queue(struct watch *w, uint32_t events)
 void
 queue_open(void)
 {
-	if (self.heritage->queue != NULL)
-		watch_init(&watch, self.heritage->queue->fds[QUEUE_OUT], on_queue);
+	if (self.heritage->queue == NULL)
+		return;
+	watch_init(&watch, self.heritage->queue->fds[QUEUE_OUT], on_queue);
+	if (getrlimit(RLIMIT_NOFILE, &descriptors) != 0)
+		descriptors.rlim_cur = RLIM_INFINITY;
 }
 
 void

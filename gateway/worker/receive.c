@@ -29,7 +29,9 @@ static char scratch[SCRATCH_BYTES];
 
 /* Up to n bytes. 0: none for now, or the end: c->broken tells. With edge-triggered
  * events a read that gives less than it could has emptied the socket, and the next
- * bytes will be an event; but an end that was announced already must be read. */
+ * bytes will be an event; but an end that was announced already must be read. Whether
+ * the socket would wait is also up to others who have it, such as an application that
+ * it was handed to: here nobody waits. */
 static size_t
 receive(struct conn *c, char *to, size_t n)
 {
@@ -38,7 +40,7 @@ receive(struct conn *c, char *to, size_t n)
 	if (!c->readable)
 		return 0;
 	do {
-		got = recv(c->watch.fd, to, n, 0);
+		got = recv(c->watch.fd, to, n, MSG_DONTWAIT);
 	} while (got < 0 && errno == EINTR);
 	if (got > 0) {
 		c->readable = (size_t)got == n || c->half_closed;
@@ -86,6 +88,12 @@ conn_step_idle(struct conn *c)
 	return WANT_STEP; /* readable is false now */
 }
 
+static bool
+is_too_long(const struct al_request *req)
+{
+	return req->head.framing == HTTP1_LENGTH && req->head.length > req->body_limit;
+}
+
 static enum want
 begin_body(struct conn *c)
 {
@@ -104,6 +112,10 @@ begin_body(struct conn *c)
 		return conn_refuse(c, status);
 	if (req->away != NULL)
 		return passing_begin(c);
+	if (is_too_long(req)) {
+		log_info("refused a request with 413: Content-Length above the limit");
+		return conn_refuse(c, 413);
+	}
 	if (!req->has_body)
 		return conn_is_ready(c);
 	if (req->head.framing == HTTP1_CHUNKED)

@@ -33,7 +33,7 @@ stay_here(struct al_request *req)
 	req->away = NULL;
 	req->mount = 0;
 	req->received = NULL;
-	req->body_limit = self.limits.body;
+	req->body_limit = self.body_limit;
 }
 
 static struct al_request *

@@ -120,7 +120,8 @@ call(struct conn *c)
 	req->sent_before = c->output.sent;
 	req->in_handle = true;
 	request_id_give(req);
-	count_request();
+	if (req->called_us == 0) /* by nobody before, who has declined it */
+		count_request();
 	meter_called(req);
 	begin_call(c);
 	app_hook(req->app, AL_PRE_REQUEST, req);

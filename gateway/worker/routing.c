@@ -18,15 +18,15 @@ static struct app nobody; /* answers what no route is for */
 
 /* ---- The ways of a site ---- */
 
-/* FNV-1a: the id need only differ from those of the few other sites. */
-static uint64_t
-id_of(const char *name)
+/* FNV-1a: the id need only differ from those of the few others. */
+uint64_t
+routing_id(const char *name)
 {
 	uint64_t hash = 14695981039346656037U;
 
 	for (; *name != '\0'; name++)
 		hash = (hash ^ (unsigned char)*name) * 1099511628211U;
-	return hash | 1; /* 0 is no site */
+	return hash | 1;
 }
 
 static const struct neighbour *
@@ -112,7 +112,7 @@ make_table(const struct site *site)
 static const char *
 load_site(const struct heritage *h, struct routing *r, const struct site *site)
 {
-	*r = (struct routing){ .site = site, .id = id_of(site->name) };
+	*r = (struct routing){ .site = site, .id = routing_id(site->name) };
 	if (site->front != h->app)
 		r->front = neighbour_of(h, site->front);
 	r->isolated = has_several_users(site);
@@ -276,6 +276,17 @@ add_script_name(struct al_request *req, struct slice name)
 	return true;
 }
 
+/* What is left behind the name means what is left of the path that was matched. It does
+ * not in "/shop/../shop/x", of which "/../shop/x" would be left. */
+static bool
+is_rest(struct al_request *req, struct slice raw, struct slice rest)
+{
+	if (route_path_is_plain(raw))
+		return slice_eq(raw, rest);
+	char *room = arena_bytes(&req->arena, raw.len);
+	return room != NULL && slice_eq(route_path(raw, room), rest);
+}
+
 /*
  * The first bytes of the path, as it was matched, are the application's SCRIPT_NAME. In
  * most requests the path was written in just that way; where it was not, PATH_INFO is
@@ -284,7 +295,7 @@ add_script_name(struct al_request *req, struct slice name)
 static bool
 take_mount(struct al_request *req, struct slice path, size_t mount)
 {
-	struct slice *raw = &req->head.path;
+	struct slice raw = req->head.path;
 	struct slice name = slice_of(path.ptr, mount < path.len ? mount : path.len);
 
 	req->mount = name.len;
@@ -292,20 +303,15 @@ take_mount(struct al_request *req, struct slice path, size_t mount)
 		return true;
 	if (!add_script_name(req, name))
 		return false;
-	if (slice_starts(*raw, name) &&
-		(raw->len == name.len || raw->ptr[name.len] == '/')) {
-		slice_advance(raw, name.len);
-		return true;
-	}
 	slice_advance(&path, name.len);
+	if (slice_starts(raw, name)) {
+		slice_advance(&raw, name.len);
+		if (is_rest(req, raw, path)) {
+			req->head.path = raw;
+			return true;
+		}
+	}
 	return encode_rest(req, path);
-}
-
-/* A body that is longer than the route allows. */
-static bool
-is_too_long(const struct al_request *req)
-{
-	return req->head.framing == HTTP1_LENGTH && req->head.length > req->body_limit;
 }
 
 /* What the request meets here. */
@@ -387,8 +393,6 @@ follow(struct al_request *req, struct way *way, struct slice path)
 		return 0;
 	}
 	set_limit(req);
-	if (is_too_long(req))
-		return 413;
 	return take_mount(req, path, way->mount.len) ? 0 : 500;
 }
 
@@ -404,8 +408,6 @@ follow_assigned(struct al_request *req, struct slice path)
 		a->route < r->site->n_routes) {
 		req->way = &r->ways[a->route];
 		set_limit(req);
-		if (is_too_long(req))
-			return 413;
 	}
 	return take_mount(req, path, a->mount) ? 0 : 500;
 }

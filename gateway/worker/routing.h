@@ -50,6 +50,10 @@ void routing_unload(void);
 /* That of the connections that this worker accepts; NULL: they are not routed. */
 struct routing *routing_own(void);
 
+/* Of the name of a site, or of an address: the same in each generation and process, and
+ * never 0. */
+uint64_t routing_id(const char *name);
+
 /* By the id; NULL: none of those that this worker has to do with. */
 struct routing *routing_find(uint64_t id);
 

@@ -28,7 +28,8 @@ struct worker {
 	pthread_t main_thread;
 	struct loop loop;
 	struct app app;
-	struct http1_limits limits;
+	struct http1_limits limits; /* of a body none: its route is not known yet */
+	uint64_t body_limit; /* where no route has one */
 	LIST_HEAD(, conn) conns; /* all of them */
 	TAILQ_HEAD(, conn) idle; /* those in CONN_IDLE, the longest idle first */
 	TAILQ_HEAD(, conn) ready; /* those in CONN_READY, the first one first */

@@ -285,11 +285,10 @@ inherit(const struct heritage *h)
 		.line = (size_t)s->limit_request_line,
 		.fields = (size_t)s->limit_request_fields,
 		.field_size = (size_t)s->limit_request_field_size,
-		.body = s->limit_request_body != 0 ? s->limit_request_body : INT64_MAX,
+		.body = INT64_MAX,
 	};
-	/* What a front hands on has the limit of whoever answers it. */
-	if (s->site != NULL && !s->site->direct)
-		self.limits.body = INT64_MAX;
+	self.body_limit =
+		s->limit_request_body != 0 ? s->limit_request_body : INT64_MAX;
 	channel_init(&channel, h->channel);
 	title_set("worker %s", s->name);
 }
