@@ -50,8 +50,8 @@ load_target(struct cgi *app, const char *target)
 	if (S_ISDIR(st.st_mode))
 		return keep(app, &app->folder, real);
 	if (!S_ISREG(st.st_mode) || access(real, X_OK) != 0) {
-		snprintf(reason, sizeof(reason), "%s: not a program that can be run",
-			target);
+		snprintf(reason, sizeof(reason),
+			"%s: not a program that can be run (chmod +x)", target);
 		return reason;
 	}
 	const char *error = keep(app, &app->program, target);

@@ -85,7 +85,7 @@ site_load(struct site *site, const char *target)
 		.index = option_text("index", "index.php"),
 	};
 	if (stat(target, &st) != 0)
-		return "the target does not exist";
+		return strerror(errno);
 	if (!S_ISDIR(st.st_mode))
 		return load_file_target(site, target, root);
 	const char *error = load_root(site, root != NULL ? root : target);

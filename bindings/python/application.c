@@ -41,7 +41,10 @@ static const char loader[] =
 	"    return sys.modules[name]\n"
 	"\n"
 	"def file_of(module):\n"
-	"    return getattr(module, '__file__', 'built in')\n"
+	"    if getattr(module, '__file__', None):\n"
+	"        return module.__file__\n"
+	"    return ('a folder without __init__.py' if hasattr(module, '__path__')\n"
+	"            else 'built in')\n"
 	"\n"
 	"def literal(node):\n"
 	"    import ast\n"
@@ -95,6 +98,10 @@ static const char loader[] =
 	"        raise LoadError(f'{expression!r} is not the name of an application')\n"
 	"    return evaluate(tree.body, module)\n"
 	"\n"
+	"def is_async(app):\n"
+	"    call = app if hasattr(app, '__code__') else type(app).__call__\n"
+	"    return getattr(getattr(call, '__code__', None), 'co_flags', 0) & 0x80\n"
+	"\n"
 	"def without_loader(tb):\n"
 	"    while tb and tb.tb_frame.f_code.co_filename.startswith('<'):\n"
 	"        tb = tb.tb_next\n"
@@ -114,6 +121,10 @@ static const char loader[] =
 	"    if not callable(app):\n"
 	"        raise LoadError(f'{target!r} is not callable, but of type '\n"
 	"                        f'{type(app).__name__!r}')\n"
+	"    if is_async(app):\n"
+	"        raise LoadError(f'{target!r} is asynchronous, as those of ASGI are: "
+	"'\n"
+	"                        'only WSGI applications run here')\n"
 	"    return app\n";
 
 /* A new reference to load() of the above, or NULL with an exception. */

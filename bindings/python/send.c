@@ -33,6 +33,10 @@ send_each(struct exchange *x, PyObject *result)
 {
 	PyObject *each = PyObject_GetIter(result), *item;
 
+	if (each == NULL && result == Py_None)
+		PyErr_SetString(PyExc_TypeError,
+			"the application returned None, not an iterable of bytes (PEP "
+			"3333)");
 	if (each == NULL)
 		return -1;
 	while ((item = PyIter_Next(each)) != NULL) {

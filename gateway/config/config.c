@@ -231,7 +231,7 @@ read_path(struct load *l, const char *path)
 	if (is_python(path))
 		load_fault(l, &nowhere,
 			"%s: a configuration is no Python program but a file as in "
-			"alicorn.conf(5)",
+			"alicorn.conf(5); alicorn-convert makes one of gunicorn's",
 			path);
 	else if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
 		folder_read(l, path);

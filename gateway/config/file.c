@@ -356,7 +356,7 @@ parse_file(struct reader *r, const char *name)
 	} else {
 		struct origin at = origin_at(
 			r, config_error_file(&file), config_error_line(&file));
-		load_fault(r->load, &at, "%s", config_error_text(&file));
+		syntax_fault(r->load, &at, config_error_text(&file));
 	}
 	config_destroy(&file);
 }

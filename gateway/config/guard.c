@@ -17,7 +17,6 @@ enum { FILE_LIMIT = 16 << 20, READ_SIZE = 65536, INCLUDE_DEPTH = 10 };
 
 /* ---- Reading ---- */
 
-/* The whole file into `text`, NUL-terminated. Returns NULL, or why not. */
 static const char *
 read_all(int fd, struct buffer *text)
 {
@@ -39,6 +38,19 @@ read_all(int fd, struct buffer *text)
 		return strerror(errno);
 	buffer_add_char(text, '\0');
 	return text->failed ? "too large" : NULL;
+}
+
+const char *
+guard_read(const char *path, struct buffer *text)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	buffer_init(text, FILE_LIMIT);
+	if (fd < 0)
+		return strerror(errno);
+	const char *reason = read_all(fd, text);
+	close(fd);
+	return reason;
 }
 
 /* ---- Scanning ---- */
@@ -170,20 +182,14 @@ scan_file(struct load *l, const char *path, const char *folder, unsigned depth,
 	const struct origin *from)
 {
 	struct buffer text;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	const char *reason = strerror(errno);
+	const char *reason = guard_read(path, &text);
 
-	buffer_init(&text, FILE_LIMIT);
-	if (fd >= 0)
-		reason = read_all(fd, &text);
 	if (reason != NULL) {
 		load_fault(l, from, "%s: %s", path, reason);
 	} else {
 		struct scan s = { l, path, folder, text.ptr, 1, depth, 0 };
 		scan_text(&s);
 	}
-	if (fd >= 0)
-		close(fd);
 	buffer_release(&text);
 }
 

@@ -234,7 +234,7 @@ logs_read_file(struct log_source *source)
 		struct origin at =
 			load_origin(source->memory, source->path, source->folder,
 				config_error_file(&file), config_error_line(&file));
-		load_fault(source->load, &at, "%s", config_error_text(&file));
+		syntax_fault(source->load, &at, config_error_text(&file));
 	}
 	config_destroy(&file);
 }

@@ -47,7 +47,8 @@ struct option {
 	const char *name;
 };
 
-/* Whether a row has the flag; a flag that is only near is kept in *nearest. */
+/* Whether a row has the flag; a flag that is only near is kept in *nearest. That of a
+ * setting that has the name itself is as near as can be. */
 static bool
 row_has_flag(const struct setting *row, struct slice flag, struct text_nearest *nearest)
 {
@@ -56,6 +57,8 @@ row_has_flag(const struct setting *row, struct slice flag, struct text_nearest *
 	while (text_next_word(&words, &word)) {
 		if (text_same_flag(word, flag))
 			return true;
+		if (text_same_flag(slice_str(row->name), flag))
+			*nearest = (struct text_nearest){ word, 1 };
 		text_nearest_try(nearest, flag, word);
 	}
 	return false;

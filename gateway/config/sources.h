@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "gateway/config/config.h"
+#include "protocols/buffer.h"
 
 /* The settings of a struct, with the table that describes them, and the memory that
  * their values live in. */
@@ -159,6 +160,14 @@ void folder_read(struct load *l, const char *path);
 /* Adds faults for what libconfig must not be given. Includes are relative to the
  * folder; NULL: the working one. */
 void guard_file(struct load *l, const char *path, const char *folder);
+
+/* The whole file into `text`, which it sets up, NUL-terminated. Returns NULL, or why
+ * not; the text is the caller's to release in any case. */
+const char *guard_read(const char *path, struct buffer *text);
+
+/* Adds a fault for what libconfig calls so, there; of a syntax error it tells what is
+ * wrong, as far as can be seen. */
+void syntax_fault(struct load *l, const struct origin *at, const char *text);
 
 /* Where libconfig found something, in a file or in one that it includes; the folder is
  * that of the path, NULL where it names none. */

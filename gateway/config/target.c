@@ -399,6 +399,28 @@ find_form(const char *text, const char **rest)
 	return is_module(text) ? &table[0] : NULL;
 }
 
+/* What somebody may have meant: a prefix with a letter that is wrong, or the path of a
+ * module, which has dots. */
+static const char *
+advise(const char *text, struct arena *memory)
+{
+	struct text_nearest best = { 0 };
+	size_t len = strcspn(text, ":");
+	char *dotted = arena_strz(memory, slice_str(text));
+
+	for (size_t i = 0; i < FORMS; i++)
+		text_nearest_try(&best, slice_of(text, len),
+			slice_of(table[i].prefix, strcspn(table[i].prefix, ":")));
+	if (best.distance > 0 && text[len] == ':')
+		return text_format(memory, "not a target; did you mean %.*s%s?",
+			(int)best.word.len, best.word.ptr, text + len);
+	for (char *at = dotted; at != NULL && (at = strchr(at, '/')) != NULL;)
+		*at = '.';
+	if (dotted != NULL && is_module(dotted))
+		return text_format(memory, "not a target; did you mean %s?", dotted);
+	return forms;
+}
+
 const char *
 target_parse(
 	struct target *t, const char *text, const char *folder, struct arena *memory)
@@ -408,7 +430,7 @@ target_parse(
 
 	*t = (struct target){ 0 };
 	if (form == NULL)
-		return forms;
+		return advise(text, memory);
 	const char *reason = form->parse(t, &args);
 	if (reason != NULL)
 		return reason;

@@ -172,7 +172,8 @@ text_nearest_try(struct text_nearest *best, struct slice wrong, struct slice wor
 	if (wrong.len > NEAR_LENGTH || word.len > NEAR_LENGTH)
 		return;
 	unsigned d = distance(wrong, word);
-	if (d > NEAR_DISTANCE || d >= wrong.len)
+	/* Of short words anything would be near. */
+	if (d > NEAR_DISTANCE || d >= wrong.len || (d > 1 && 2 * d >= wrong.len))
 		return;
 	if (best->distance == 0 || d < best->distance)
 		*best = (struct text_nearest){ word, d };

@@ -1,7 +1,9 @@
 #include "gateway/worker/app.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <limits.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -48,6 +50,21 @@ package_of(const char *binding)
 	return "alicorn";
 }
 
+/* Many begin in a folder of root's or of their own, which the user of the workers may
+ * not enter: then nothing seems to be there. The error, with that said before it. */
+static const char *
+name_what_is_closed(const char *path, const char *error)
+{
+	static char text[2 * PATH_MAX];
+	const struct passwd *user = getpwuid(geteuid());
+
+	if (access(path, R_OK) == 0 || errno != EACCES)
+		return error;
+	snprintf(text, sizeof(text), "the user %s may not read %s: %s",
+		user != NULL ? user->pw_name : "of the worker", path, error);
+	return text;
+}
+
 static const char *
 find_binding(const char *name, char *path, size_t room)
 {
@@ -68,7 +85,7 @@ find_binding(const char *name, char *path, size_t room)
 		"apt-get install %s, or, for one that was built, make deps "
 		"and make again",
 		name, folder, package_of(name));
-	return error;
+	return name_what_is_closed(folder, error);
 }
 
 static const char *
@@ -106,6 +123,23 @@ find_built_in(const char *name)
 	return NULL;
 }
 
+/* A target is a file or a folder, with what may follow a colon, or is looked for from
+ * the working folder. */
+static const char *
+load_target(struct app *app, const char *target)
+{
+	char path[PATH_MAX];
+	const char *error = app->binding->load(target, &app->instance);
+
+	if (error == NULL)
+		return NULL;
+	if (target[0] == '/')
+		snprintf(path, sizeof(path), "%.*s", (int)strcspn(target, ":"), target);
+	else if (getcwd(path, sizeof(path)) == NULL)
+		return error;
+	return name_what_is_closed(path, error);
+}
+
 static const char *
 load(struct app *app, const char *binding, const char *target, int scope)
 {
@@ -117,9 +151,7 @@ load(struct app *app, const char *binding, const char *target, int scope)
 		error = find_binding(binding, path, sizeof(path));
 	if (app->binding == NULL && error == NULL)
 		error = open_binding(path, scope, &app->binding);
-	if (error == NULL)
-		error = app->binding->load(target, &app->instance);
-	return error;
+	return error != NULL ? error : load_target(app, target);
 }
 
 /* Interpreters' extension modules find the interpreter's symbols only when these are

@@ -90,7 +90,7 @@ def test_broken_file_goes_on_as_it_was(site):
     # Again, now that the configuration before has it from the one before that.
     site.put("shop", "applications: {\n")
     site.reload()
-    s.wait_log(r"conf\.d/shop\.conf:\d: syntax error")
+    s.wait_log(r"conf\.d/shop\.conf:1: this \{ is not closed")
     site.wait_serving("shop")
     site.put("shop", good)
     site.reload()
@@ -291,3 +291,4 @@ def test_settings_of_gunicorn_get_a_sentence(alicorn, tmp_path):
 def test_file_of_gunicorn_gets_a_sentence(alicorn):
     done = alicorn("-c", "gunicorn.conf.py")
     assert done.returncode == 1 and "is no Python program" in done.stderr
+    assert "alicorn-convert" in done.stderr

@@ -12,11 +12,25 @@ from conftest import ALICORN, AS_USER, SANITIZED, TOP, environment
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all"]
 
 
+APP = """
+def app(environ, start_response):
+    pass
+
+async def starlette(scope, receive, send):
+    pass
+
+class Starlette:
+    async def __call__(self, scope, receive, send):
+        pass
+"""
+
+
 @pytest.fixture
 def said(tmp_path):
     """A function that starts the program, which must end by itself, and returns the lines
     in which it complained."""
-    (tmp_path / "app.py").write_text("def app(environ, start_response):\n    pass\n")
+    (tmp_path / "app.py").write_text(APP)
+    (tmp_path / "folder").mkdir()
 
     def run(*arguments, status, launcher=(), program=ALICORN, user=AS_USER):
         done = subprocess.run(
@@ -89,6 +103,9 @@ FREE = ("--bind", "127.0.0.1:0")
     ("shop:app", ["cannot import 'shop'", "looked for in", "start in its folder, or name that"]),
     ("app:apps", ["there is no 'apps' in 'app'", "did you mean 'app'?"]),
     ("app:wsgi", ["there is no 'wsgi' in 'app'", "did you mean 'app'?"]),
+    ("app:starlette", ["'app:starlette' is asynchronous", "only WSGI applications"]),
+    ("app:Starlette()", ["'app:Starlette()' is asynchronous", "only WSGI applications"]),
+    ("folder", ["neither 'application' nor 'app' in 'folder' (a folder without __init__.py)"]),
 ])
 def test_an_application_that_is_not_there(said, target, words):
     one(said(*FREE, target, status=4), *words)
@@ -108,8 +125,50 @@ def test_a_binding_that_is_not_there(said, tmp_path, target, package):
     one(said(*FREE, target, status=4, program=program), f"apt-get install {package},", "make deps")
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root, to start it as another user")
+@pytest.mark.skipif(SANITIZED, reason="the other user cannot write the sanitizer's files")
+@pytest.mark.parametrize("target, binding, closed", [
+    ("app:app", "python", ""), ("./app.py:app", "python", "/app.py"), ("php:folder", "php", "/folder"),
+])
+def test_a_folder_that_is_closed_to_the_user(said, tmp_path, target, binding, closed):
+    if not ALICORN.with_name(f"{binding}.so").exists():
+        pytest.skip(f"built without {binding}")
+    tmp_path.chmod(0o700)
+    one(said(*FREE, "--user=nobody", target, status=4, user=[]),
+        f"the user nobody may not read {tmp_path}{closed}: ")
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root, to start it as another user")
+@pytest.mark.skipif(SANITIZED, reason="the other user cannot write the sanitizer's files")
+def test_a_binding_that_is_closed_to_the_user(said, tmp_path):
+    program = shutil.copy(ALICORN, tmp_path / "alicorn")
+    tmp_path.chmod(0o700)
+    one(said(*FREE, "--user=nobody", "app:app", status=4, user=[], program=program),
+        f"the user nobody may not read {tmp_path}: the binding ")
+
+
+@pytest.mark.parametrize("binding", ["lua", "luajit"])
+def test_a_lua_module_that_is_not_there(said, tmp_path, binding):
+    if not ALICORN.with_name(f"{binding}.so").exists():
+        pytest.skip(f"built without {binding}")
+    one(said(*FREE, f"{binding}:shop", status=4),
+        f"there is no module shop in {tmp_path}", "start in its folder, or name that")
+
+
+def test_a_program_that_is_none(said):
+    one(said(*FREE, "cgi:app.py", status=4), "not a program that can be run (chmod +x)")
+
+
+@pytest.mark.parametrize("target, words", [
+    ("pythonn:app:app", "did you mean python:app:app?"), ("shop/app:app", "did you mean shop.app:app?"),
+])
+def test_a_target_with_a_typing_error(said, target, words):
+    one(said(*FREE, target, status=1), f'TARGET: "{target}": not a target; {words}')
+
+
 @pytest.mark.parametrize("option, words", [
     ("--wrokers=4", "did you mean --workers?"), ("--bnd=:1", "did you mean --bind?"),
+    ("--pidfile=x", "did you mean --pid?"), ("--errorlog=x", "did you mean --log-file?"),
 ])
 def test_a_wrong_option(said, option, words):
     one(said(option, "app:app", status=2), words)
@@ -118,7 +177,10 @@ def test_a_wrong_option(said, option, words):
 @pytest.mark.parametrize("line, words", [
     ("wokers = 4;", "site.conf:2: unknown setting wokers; did you mean workers?"),
     ('workers = "4";', 'site.conf:2: workers: "4" is not a whole number from 1 to 4096'),
-    ("workers 4;", "site.conf:2: "),
+    ("workers 4;", "site.conf:2: behind workers a = is missing"),
+    ("preload_app = yes;", "site.conf:2: yes is neither a number nor true or false"),
+    ('user = "root;', "site.conf:2: this text goes over the end of the line: is a quote missing?"),
+    ('applications: {', "site.conf:2: this { is not closed"),
 ])
 def test_a_typing_error_in_a_file(said, tmp_path, line, words):
     (tmp_path / "site.conf").write_text(f'target = "app:app";\n{line}\n')

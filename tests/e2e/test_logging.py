@@ -250,7 +250,7 @@ BROKEN = [
     ("logs = 5;", 1, "not a list of groups"),
     ("logs = ( { to = \"syslog:ftp://x\"; } );", 1, "to: \"syslog:ftp://x\""),
     ("workers = 3;", 1, "there is only logs in this file"),
-    ("logs = (\n{ to = ", 2, "syntax error"),
+    ("logs = (\n{ to = ", 2, "to has no value"),
 ]
 
 

@@ -239,7 +239,7 @@ def test_bad_status_and_headers_are_refused(s):
     ("/interrupts", "KeyboardInterrupt"),
     ("/no_start", "start_response was not called"),
     ("/nothing", "did not call start_response"),
-    ("/returns_none", "'NoneType' object is not iterable"),
+    ("/returns_none", "the application returned None, not an iterable of bytes"),
     ("/returns_text", "made of bytes"),
     ("/file_text", "made of bytes"),
 ])

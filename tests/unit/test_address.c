@@ -164,6 +164,10 @@ static const struct {
 	{ "binding:none.so:x", "HERE/none.so: No such file or directory" },
 	{ "files:none", "HERE/none: No such file or directory" },
 	{ "files:app.py", "HERE/app.py: not a folder" },
+	{ "pythonn:app:app", "not a target; did you mean python:app:app?" },
+	{ "fcgi-exe:x", "not a target; did you mean fcgi-exec:x?" },
+	{ "pkg/wsgi:app", "not a target; did you mean pkg.wsgi:app?" },
+	{ "app:app:app", FORMS },
 	{ "/srv/blog", FORMS },
 	{ "", FORMS },
 };

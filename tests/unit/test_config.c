@@ -346,7 +346,56 @@ static const struct {
 		"conf.d/x.conf:5: params: 1 is not of the form NAME=VALUE\n" },
 	{ "raw_env = { A = 1;\nB = { C = 1; }; };\n",
 		"conf.d/x.conf:2: raw_env: B: a group is not a text\n" },
-	{ "workers = ;\n", "conf.d/x.conf:1: syntax error\n" },
+	{ "workers = ;\n", "conf.d/x.conf:1: workers has no value\n" },
+	{ "workers 4;\n", "conf.d/x.conf:1: behind workers a = is missing\n" },
+	{ "workers = 4;;\n",
+		"conf.d/x.conf:1: before ; the name of a setting is missing\n" },
+	{ "\"workers\" = 4;\n",
+		"conf.d/x.conf:1: before \"workers\" the name of a setting is "
+		"missing\n" },
+	{ "# =\npreload_app = yes;\n",
+		"conf.d/x.conf:2: yes is neither a number nor true or false: a text "
+		"stands in double quotes\n" },
+	{ "/* {\n*/ bind = 127.0.0.1:8000;\n",
+		"conf.d/x.conf:2: 127.0.0.1:8000 is neither a number nor true or "
+		"false: a text stands in double quotes\n" },
+	{ "bind = ':8000';\n",
+		"conf.d/x.conf:1: ':8000' is neither a number nor true or false: a "
+		"text stands in double quotes\n" },
+	{ "workers = 2;\ntarget = \"a:b;\nthreads = 2;\n",
+		"conf.d/x.conf:2: this text goes over the end of the line: is a quote "
+		"missing?\n" },
+	{ "target = \"a:b;\nuser = \"root\";\nworkers = 2;\n",
+		"conf.d/x.conf:1: this text goes over the end of the line: is a quote "
+		"missing?\n" },
+	{ "proc_name = \"a\nb\" \"c\";\nworkers = 2M;\n",
+		"conf.d/x.conf:3: 2M is neither a number nor true or false: a text "
+		"stands in double quotes\n" },
+	{ "bind = ( \":1\" \":2\", 3.5, 0x1F, 5L, TRUE,\n\":3\"\n4 );\n",
+		"conf.d/x.conf:3: before 4 a comma is missing\n" },
+	{ "bind = [ \":1\"; \":2\" ];\n",
+		"conf.d/x.conf:1: between the items of a list stands a comma, no "
+		"semicolon\n" },
+	{ "bind = [ \":1\",, \":2\" ];\n",
+		"conf.d/x.conf:1: between commas nothing stands\n" },
+	{ "routes = [ { status = 404; } ];\n",
+		"conf.d/x.conf:1: [ ] holds single values; groups stand in ( )\n" },
+	{ "routes = {\n{ status = 404; } };\n",
+		"conf.d/x.conf:2: before { the name of a setting is missing\n" },
+	{ "routes = (\n{ status = 404; }\n{ status = 403; } );\n",
+		"conf.d/x.conf:3: before { a comma is missing\n" },
+	{ "routes = (\n{ status = 404; );\n",
+		"conf.d/x.conf:2: ) stands where the { of line 2 is not closed yet\n" },
+	{ "applications = {\nshop = { target = \"a:b\";\n};\n",
+		"conf.d/x.conf:1: this { is not closed\n" },
+	{ "workers = 1; }\n", "conf.d/x.conf:1: this } closes nothing\n" },
+	{ "workers = 1e;\n",
+		"conf.d/x.conf:1: 1e is neither a number nor true or "
+		"false: a text stands in double quotes\n" },
+	{ "workers = nan;\nthreads = yes;\n", "conf.d/x.conf:1: syntax error\n" },
+	{ "[uwsgi]\nsocket = :80\n",
+		"conf.d/x.conf:1: no file as in alicorn.conf(5); alicorn-convert makes "
+		"one of an ini file of uWSGI or the JSON of NGINX Unit\n" },
 	{ "workers = 1;\nworkers = 2;\n", "conf.d/x.conf:2: duplicate setting name\n" },
 	{ "workers = 1;\n",
 		"alicorn: conf.d/x.conf: neither target nor applications\n" },
@@ -537,8 +586,8 @@ START_TEST(files_include_others)
 		"4096\n",
 		false);
 	write_file("conf.d/y.conf", "\n\nworkers = ;\n");
-	assert_faults(
-		"alicorn -c conf.d/x.conf", "conf.d/y.conf:3: syntax error\n", false);
+	assert_faults("alicorn -c conf.d/x.conf",
+		"conf.d/y.conf:3: workers has no value\n", false);
 }
 END_TEST
 

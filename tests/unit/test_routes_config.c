@@ -813,7 +813,7 @@ START_TEST(broken_routes_go_on_as_they_were)
 	write_file("d/y.conf", "routes = ( { app = \"x\"; } \n");
 	for (int i = 0; i < 3; i++) {
 		struct config *next = load_with("alicorn -c d", c,
-			"d/y.conf:2: syntax error\n"
+			"d/y.conf:1: this ( is not closed\n"
 			"alicorn: d/y.conf: what it said before goes on\n");
 		config_free(c);
 		c = next;
