@@ -617,6 +617,26 @@ def test_client_that_closes_its_side_with_its_request_is_answered(cgi):
             assert client.response().body == b"hello\n"
 
 
+def test_the_same_where_the_worker_is_held_up(cgi):
+    """The end came right behind the request, but is seen late."""
+    s = cgi({"a.cgi": "#!/bin/sh\nsleep 0.3\nprintf 'Content-Type: text/plain\\n\\nhello\\n'\n"})
+    worker, = s.workers()
+    for _ in range(20):
+        with s.connect() as client:
+            began = time.monotonic()
+            client.ask("/a.cgi")
+            time.sleep(0.02)
+            os.kill(worker, signal.SIGSTOP)
+            client.socket.shutdown(socket.SHUT_WR)
+            is_right_behind = time.monotonic() - began < 0.08
+            time.sleep(0.2)
+            os.kill(worker, signal.SIGCONT)
+            if is_right_behind:
+                assert client.response().body == b"hello\n"
+                return
+    pytest.skip("the machine is too busy")
+
+
 def test_client_that_leaves_while_it_waits(cgi, tmp_path):
     s = cgi({"a.cgi": f"#!/bin/sh\necho >>{tmp_path}/runs\n"
              f"while ! [ -e {tmp_path}/go ]; do sleep 0.02; done\nprintf 'Status: 200\\n\\n'"},
