@@ -163,6 +163,7 @@ $(EXAMPLE_APPS): %.so: %.o
 
 $(BUILD)/unit: $(UNIT_TESTS) $(filter-out $(BUILD)/gateway/main.o,$(GATEWAY)) \
 		$(BUILD)/bindings/cgi/head.o $(BUILD)/bindings/files/path.o \
+		$(patsubst %,$(BUILD)/bindings/common/%.o,beneath request_path) \
 		$(filter-out %/hub.o %/peer.o,$(WEBSOCKET)) $(PROTOCOLS) $(LLHTTP_OBJECTS)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(OWN_CFLAGS) $(LDFLAGS) $(OWN_LDFLAGS) -rdynamic -o $@ $^ \
