@@ -147,6 +147,24 @@ wrap(struct buffer *out, bool is_good, struct slice text)
 	arena_release(&memory);
 }
 
+/* What went wrong may be told in the words of an application: they give the terminal no
+ * orders. */
+static void
+add_escaped(struct buffer *out, struct slice text)
+{
+	while (text.len > 0) {
+		const char *end = memchr(text.ptr, '\n', text.len);
+		size_t len = end != NULL ? (size_t)(end - text.ptr) : text.len;
+		size_t most = LOG_ESCAPE_MAX * len;
+		char *room = buffer_reserve(out, most + 1);
+		if (room == NULL)
+			return;
+		out->len += log_escape(room, most, slice_of(text.ptr, len));
+		buffer_add_str(out, end != NULL ? "\n" : "");
+		slice_advance(&text, end != NULL ? len + 1 : len);
+	}
+}
+
 static void
 answer(struct arbiter *a, struct control_peer *peer, enum control_outcome outcome,
 	struct slice text)
@@ -158,8 +176,10 @@ answer(struct arbiter *a, struct control_peer *peer, enum control_outcome outcom
 	buffer_add_str(&peer->out, outcomes[outcome]);
 	if (peer->json && !is_object)
 		wrap(&peer->out, is_good, text);
-	else
+	else if (is_good)
 		buffer_add_slice(&peer->out, text);
+	else
+		add_escaped(&peer->out, text);
 	if (peer->state != CONTROL_FOLLOWING || !is_good)
 		peer->state = is_good && peer->command->stays ? CONTROL_STAYING
 							      : CONTROL_LEAVING;

@@ -101,6 +101,10 @@ typedef size_t log_format_fn(char *out, size_t room, const struct log_message *m
  * without what stands in brackets, for syslog. For JSON there is log_json.h. */
 log_format_fn log_format_text, log_format_bare;
 
+/* A text with all that gives terminals orders as \xNN, as far as there is room. */
+enum { LOG_ESCAPE_MAX = 4 }; /* what a byte becomes, at most */
+size_t log_escape(char *out, size_t room, struct slice text);
+
 /* The one for messages in that sink. */
 log_format_fn *log_format_of(const struct log_sink *sink);
 

@@ -8,17 +8,26 @@
 
 #include <stdio.h>
 
-enum { ESCAPE_MAX = 4 };
+/* C0 and DEL, and C1 as UTF-8 has it: a terminal takes orders from all of them. */
+static bool
+is_control(struct slice text, size_t i)
+{
+	const unsigned char *at = (const unsigned char *)text.ptr + i;
+	bool begins_c1 = at[0] == 0xc2 && i + 1 < text.len && (at[1] & 0xe0) == 0x80;
+	bool ends_c1 = i > 0 && at[-1] == 0xc2 && (at[0] & 0xe0) == 0x80;
 
-static size_t
-put_escaped(char *out, size_t room, struct slice text)
+	return at[0] < 0x20 || at[0] == 0x7f || begins_c1 || ends_c1;
+}
+
+size_t
+log_escape(char *out, size_t room, struct slice text)
 {
 	static const char digits[] = "0123456789abcdef";
 	size_t n = 0;
 
-	for (size_t i = 0; i < text.len && n + ESCAPE_MAX <= room; i++) {
+	for (size_t i = 0; i < text.len && n + LOG_ESCAPE_MAX <= room; i++) {
 		unsigned char c = (unsigned char)text.ptr[i];
-		if (c >= 0x20 && c != 0x7f) {
+		if (!is_control(text, i)) {
 			out[n++] = (char)c;
 			continue;
 		}
@@ -39,10 +48,10 @@ log_format_bare(char *out, size_t room, const struct log_message *m)
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
 		if (parts[i].len == 0 || m->about.is_named)
 			continue;
-		n += put_escaped(out + n, room - n, parts[i]);
-		n += put_escaped(out + n, room - n, SLICE(": "));
+		n += log_escape(out + n, room - n, parts[i]);
+		n += log_escape(out + n, room - n, SLICE(": "));
 	}
-	return n + put_escaped(out + n, room - n, m->text);
+	return n + log_escape(out + n, room - n, m->text);
 }
 
 size_t

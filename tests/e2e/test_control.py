@@ -198,6 +198,16 @@ def test_reload_says_how_it_went(start, ctl, path):
     assert ctl("reload", "--json", status=0).json["message"].startswith("generation")
 
 
+def test_reload_gives_the_terminal_no_orders(start, ctl, path):
+    """What it says may be an application's words."""
+    s = start(workers=1)
+    s.configure(apps={"probe": {"target": "c:/no/\x1b[31m\u009b31m.so", "bind": "127.0.0.1:0"}},
+                control_socket=path)
+    answer = ctl("reload", status=1)
+    assert "/no/\\x1b[31m\\xc2\\x9b31m.so" in answer.err
+    assert answer.err.replace("\n", "").isprintable()
+
+
 def test_reload_with_a_broken_file_of_a_folder(server, ctl, path, tmp_path):
     """The others are reloaded, but that is not what was wanted."""
     folder = tmp_path / "conf.d"

@@ -69,6 +69,8 @@ START_TEST(control_bytes_are_escaped)
 {
 	log_info("a\nb\x1b[31m\x7f\t\xc3\xa4");
 	expect("\\] a\\\\x0ab\\\\x1b\\[31m\\\\x7f\\\\x09\xc3\xa4\n$");
+	log_info("\xc2\x9b\xc2\xa0\xc3\x9b");
+	expect("\\] \\\\xc2\\\\x9b\xc2\xa0\xc3\x9b\n$");
 }
 END_TEST
 
