@@ -350,9 +350,6 @@ static const struct {
 	{ "workers 4;\n", "conf.d/x.conf:1: behind workers a = is missing\n" },
 	{ "workers = 4;;\n",
 		"conf.d/x.conf:1: before ; the name of a setting is missing\n" },
-	{ "\"workers\" = 4;\n",
-		"conf.d/x.conf:1: before \"workers\" the name of a setting is "
-		"missing\n" },
 	{ "# =\npreload_app = yes;\n",
 		"conf.d/x.conf:2: yes is neither a number nor true or false: a text "
 		"stands in double quotes\n" },
