@@ -782,6 +782,32 @@ def test_files_then_an_application(routed, root, tmp_path):
             assert c.get("/none", fields=fields).text.startswith("c|")
 
 
+def test_what_files_decline_is_one_request(server, root, tmp_path):
+    """To max_requests of the worker that answers it from its application."""
+    s = server(text=site({"c": {"target": f"c:{APPS}/who.so", "workers": 1, "max_requests": 10}},
+                         [{"files": root, "app": "c"}], {"bind": "127.0.0.1:0"},
+                         log=tmp_path / "log"), wait=False)
+    s.wait_log("listening on")
+    for _ in range(9):
+        assert s.get("/none").status == 200
+    assert "recycled" not in s.log()
+    assert s.get("/none").status == 200
+    s.wait_log("recycled after 10 requests")
+
+
+def test_files_of_several_routes_and_few_descriptors(server, root, tmp_path):
+    """What one has open does not keep another's from being opened."""
+    write(root / "a")
+    routes = [{"path": f"/{i}/*", "files": root, "mount": f"/{i}"} for i in range(30)]
+    s = server(text=site({"c": {"target": f"c:{APPS}/who.so", "limit_files": 64}},
+                         [*routes, {"app": "c"}], {"bind": "127.0.0.1:0"},
+                         log=tmp_path / "log"), wait=False)
+    s.wait_log("listening on")
+    with s.connect() as c:
+        for i in range(30):
+            assert c.get(f"/{i}/a").body == TEXT
+
+
 def test_several_folders(routed, root, tmp_path):
     """Each route has settings of its own, and none of another's."""
     two = tmp_path / "two"

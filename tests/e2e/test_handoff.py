@@ -128,6 +128,19 @@ def test_a_body_moves_with_its_request(server, gate, body, fields):
     assert int(other.response().body) not in (busy, 0)
 
 
+def test_a_body_that_just_does_not_fit_stays(server, gate):
+    """A message takes 256 KiB; what a chunked body has around it is a part of that."""
+    s = server(workers=2, body_buffer_size="1M", limit_request_body="1M", **SLOW)
+    busy, _, (other, third) = busy_with(s, gate, 3)
+    head = b"POST /echo HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n"
+    body = b"x" * ((256 << 10) - len(head))
+    other.send(head + b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body))
+    assert pid_of(third) != busy
+    time.sleep(0.2)  # for it to be sent, if it were
+    gate.open()
+    assert other.response().body == body
+
+
 def test_a_body_in_a_file_waits_for_its_worker(server, gate):
     s = server(workers=2, **SLOW)
     busy, first, (other,) = busy_with(s, gate)

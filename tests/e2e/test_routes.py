@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from conftest import ALICORN, APPS, SANITIZED, TOP, USER, format_settings, wait_for
-from wire import Cut
+from conftest import ALICORN, APPS, SANITIZED, TOP, USER, format_settings, free_port, wait_for
+from wire import Client, Cut
 
 WHO = TOP / "tests/apps/who"
 REQUESTS = 1_000_000 if os.environ.get("ALICORN_ENDURANCE") == "full" else 6_000
@@ -193,6 +193,9 @@ def test_actions(serve, www, apps):
         assert c.get("/two").text == "c|/two||" + "|127.0.0.1|0"
         assert c.get("/tw%6f/x").text == "c|/two|/x||127.0.0.1|0"
         assert c.get("/x/../two//x").text == "c|/two|/x||127.0.0.1|0"
+        # What is left behind the mount does not lead to another place than what was matched.
+        assert c.get("/two/../two/x").text == "c|/two|/x||127.0.0.1|0"
+        assert c.get("/two/y/../x").text == "c|/two|/y/../x||127.0.0.1|0"
         assert c.get("/try/a.txt").text == "a file\n"
         assert c.get("/try/none").text == "c|/try|/none||127.0.0.1|0"
         assert c.get("/try/a.txt", method="POST", body=b"12345").text == "c|/try|/a.txt||127.0.0.1|5"
@@ -205,6 +208,23 @@ def test_actions(serve, www, apps):
         assert c.response().status == 204
         c.send("GET /host HTTP/1.1\r\nHost: other.example\r\n\r\n")
         assert c.response().status == 404
+
+
+@pytest.mark.parametrize("apps", [C, TWO], ids=["direct", "front"])
+@pytest.mark.parametrize("chunked", [False, True], ids=["counted", "chunked"])
+def test_a_route_may_allow_more_than_its_application(serve, apps, chunked):
+    s = serve({name: {**app, "limit_request_body": 1000} for name, app in apps.items()},
+              [{"path": "/two", "app": list(apps)[-1]},
+               {"path": "/much", "app": "c", "limit_request_body": 5000}, {"app": "c"}])
+    for path, most in (("/much", 5000), ("/x", 1000)):
+        for size, status in ((most, 200), (most + 1, 413)):
+            with s.connect() as c:
+                if chunked:
+                    c.ask(path, "POST", [("Transfer-Encoding", "chunked")])
+                    c.send(b"%x\r\n%s\r\n0\r\n\r\n" % (size, b"x" * size))
+                else:
+                    c.ask(path, "POST", body=b"x" * size)
+                assert c.response().status == status, (path, size)
 
 
 def test_sources(serve):
@@ -475,3 +495,135 @@ def test_a_queue_without_workers_is_cleared(serve, compile_app, tmp_path):
             answers.append("cut")  # the one whose request was in the application
     assert sorted(map(str, answers)) == ["503", "503", "503", "cut"]
     assert s.get("/x").status == 200
+
+
+# ---- What fronts and workers must bear ------------------------------------------------------
+
+
+def descriptors(pid):
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def test_a_front_keeps_no_descriptor_that_it_does_not_know_of(serve, compile_app):
+    """An application sends two with each message, to all queues that it has."""
+    app = compile_app("""
+        #include <stdio.h>
+        #include <sys/socket.h>
+
+        static int send_two(int to)
+        {
+            char bytes[CMSG_SPACE(2 * sizeof(int))] = "";
+            struct iovec piece = { "nothing", 7 };
+            struct msghdr m = { .msg_iov = &piece, .msg_iovlen = 1,
+                .msg_control = bytes, .msg_controllen = sizeof(bytes) };
+            struct cmsghdr *part = CMSG_FIRSTHDR(&m);
+            *part = (struct cmsghdr){ CMSG_LEN(2 * sizeof(int)), SOL_SOCKET, SCM_RIGHTS };
+            memcpy(CMSG_DATA(part), (int[]){ 2, 2 }, 2 * sizeof(int));
+            return sendmsg(to, &m, MSG_DONTWAIT | MSG_NOSIGNAL) > 0;
+        }
+
+        int al_handle(void *app, struct al_request *req)
+        {
+            char text[16];
+            int n = 0, type;
+            (void)app;
+            for (int fd = 3; fd < 100; fd++)
+                if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &(socklen_t){ sizeof(type) }) == 0
+                    && type == SOCK_SEQPACKET)
+                    for (int i = 0; i < 10; i++)
+                        n += send_two(fd);
+            snprintf(text, sizeof(text), "%d", n);
+            if (al_start(req, "200 OK", NULL, 0) == -1)
+                return AL_ERROR;
+            return al_write_last(req, text, strlen(text)) == -1 ? AL_ERROR : AL_DONE;
+        }""")
+    s = serve({**C, "bad": {"target": f"c:{app}"}}, [{"path": "/bad", "app": "bad"}, {"app": "c"}])
+    assert s.get("/x").status == 200
+    fronts = s.workers("front")
+    before = sum(map(descriptors, fronts))
+    assert int(s.get("/bad").text) > 0
+    s.wait_log("front: a connection is closed, as another worker passed it on", times=10)
+    wait_for(lambda: sum(map(descriptors, fronts)) <= before, what="as many as before")
+
+
+def test_no_application_makes_a_front_wait(serve, compile_app):
+    """It has made the socket one that waits, before the front has it back."""
+    app = compile_app("""
+        #include <fcntl.h>
+        #include <netinet/in.h>
+        int al_handle(void *app, struct al_request *req)
+        {
+            struct sockaddr_in peer;
+            (void)app;
+            for (int fd = 3; fd < 100; fd++)
+                if (getpeername(fd, (struct sockaddr *)&peer, &(socklen_t){ sizeof(peer) }) == 0 &&
+                    peer.sin_family == AF_INET)
+                    fcntl(fd, F_SETFL, 0);
+            if (al_start(req, "200 OK", NULL, 0) == -1)
+                return AL_ERROR;
+            return al_write_last(req, "ok", 2) == -1 ? AL_ERROR : AL_DONE;
+        }""")
+    s = serve({"c": {**LANGUAGES["c"], "user": USERS[0]}, "bad": {"target": f"c:{app}"}},
+              [{"path": "/bad", "app": "bad"}, {"app": "c"}], {"keepalive": 60})
+    clients = [s.connect() for _ in range(8)]  # more than fronts
+    for c in clients:
+        assert c.get("/bad").text == "ok"
+    for c in clients:
+        assert c.get("/x").status == 200
+        c.close()
+
+
+def test_connections_that_were_handed_on_have_a_limit(serve):
+    s = serve({**TWO, "c": {**TWO["c"], "workers": 1, "worker_connections": 10}},
+              [{"path": "/other", "app": "other"}, {"app": "c"}], {"keepalive": 60})
+    clients = [s.connect() for _ in range(15)]
+    for c in clients:
+        assert c.get("/x").status == 200
+    for c in clients[:5]:
+        assert c.is_closed()  # it was idle for longest
+    for c in clients:
+        c.close()
+
+
+def test_more_connections_are_handed_on_than_there_are_descriptors(serve):
+    s = serve({**TWO, "c": {**TWO["c"], "workers": 1, "limit_files": 64}},
+              [{"path": "/other", "app": "other"}, {"app": "c"}], {"keepalive": 60})
+    clients = []
+    for _ in range(100):
+        clients.append(s.connect())
+        assert clients[-1].get("/x").status == 200
+    for c in clients:
+        c.close()
+
+
+def test_addresses_change_their_order_at_a_reload(serve, compile_app, tmp_path):
+    """Connections that move to the new workers came by the address that they came by."""
+    app = compile_app("""
+        int al_handle(void *app, struct al_request *req)
+        {
+            const char *port = al_env(req, "SERVER_PORT");
+            (void)app;
+            if (al_start(req, "200 OK", NULL, 0) == -1)
+                return AL_ERROR;
+            return al_write_last(req, port, strlen(port)) == -1 ? AL_ERROR : AL_DONE;
+        }""")
+    ports = [free_port(), free_port()]
+    apps = {**C, "port": {"target": f"c:{app}"}}
+    routes = [{"path": "/c", "app": "c"}, {"app": "port"}]
+
+    def top():
+        return {"bind": [f"127.0.0.1:{port}" for port in ports], "keepalive": 60}
+
+    s = serve(apps, routes, top(), n=2)
+    clients = {port: Client(("127.0.0.1", port)) for port in ports}
+    for port, c in clients.items():
+        assert c.get("/x").text == str(port)
+    old = set(s.workers())
+    ports.reverse()
+    s.configure(text=site(apps, routes, top(), log=tmp_path / "log"))
+    s.signal(signal.SIGHUP)
+    s.wait_log("reload done")
+    wait_for(lambda: not old & set(s.workers()), what="the old workers' end")
+    for port, c in clients.items():
+        assert c.get("/x").text == str(port)
+        c.close()
