@@ -48,6 +48,8 @@ slow_read(const struct slow_row *row, struct slow_request *request)
 
 	*request = row->request;
 	atomic_thread_fence(memory_order_acquire);
+	/* Workers can write there what they want. */
+	request->line[SLOW_LINE - 1] = request->id[SLOW_ID - 1] = '\0';
 	return version != 0 && version % 2 == 0 &&
 		atomic_load_explicit(&row->version, memory_order_relaxed) == version;
 }

@@ -97,6 +97,18 @@ START_TEST(the_slowest_stay)
 }
 END_TEST
 
+START_TEST(slow_texts_end)
+{
+	struct slow_row row = { .version = 2 };
+	struct slow_request r;
+
+	memset(&row.request, 'A', sizeof(row.request));
+	ck_assert(slow_read(&row, &r));
+	ck_assert_uint_eq(strnlen(r.line, SLOW_LINE), SLOW_LINE - 1);
+	ck_assert_uint_eq(strnlen(r.id, SLOW_ID), SLOW_ID - 1);
+}
+END_TEST
+
 /* ---- The board ---- */
 
 START_TEST(the_board_is_for_readers)
@@ -390,6 +402,7 @@ status_suite(void)
 	tcase_add_test(t, quantiles);
 	tcase_add_test(t, tallies_are_added_and_subtracted);
 	tcase_add_test(t, the_slowest_stay);
+	tcase_add_test(t, slow_texts_end);
 	tcase_add_test(t, the_board_is_for_readers);
 	tcase_add_test(t, rows_have_numbers);
 	tcase_add_test(t, lines_of_statsd);
