@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "gateway/arbiter/limits.h"
 #include "gateway/arbiter/logger.h"
 #include "gateway/arbiter/notify.h"
 #include "gateway/arbiter/signals.h"
@@ -41,6 +42,8 @@ arbiter_scale(struct arbiter *a, struct pool *pool, int by)
 			pool->max != 0 ? pool->max : UINT16_MAX);
 		return reason;
 	}
+	if (by > 0)
+		limits_raise_by((unsigned)by);
 	log_info("%s: the number of processes is now %u", name, pool->target);
 	if (pool->target != before)
 		hooks_scaled(&a->family.hooks, pool, before);

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "gateway/arbiter/limits.h"
 #include "gateway/arbiter/signals.h"
 #include "gateway/logger/log.h"
 
@@ -99,6 +100,7 @@ execute(const struct hook *hook, const struct al_facts *facts)
 	sigset_t none;
 
 	setpgid(0, 0);
+	limits_restore();
 	signals_forget();
 	sigemptyset(&none);
 	signals_unblock(&none);

@@ -268,8 +268,11 @@ logger_step(uint64_t now)
 		start(now);
 	if (l.channel.fd == -1)
 		return;
-	bool all = sinks_tell(send_it) && voices_tell(send_it);
-	bool waits = !all || channel_waits(&l.channel);
+	if (sinks_tell(send_it))
+		voices_tell(send_it);
+	/* What found no room waits behind that; what found no descriptor, for another
+	 * round. */
+	bool waits = channel_waits(&l.channel);
 	if (waits != l.waits_for_room)
 		watch(EPOLL_CTL_MOD, waits ? EPOLLIN | EPOLLOUT : EPOLLIN);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "gateway/arbiter/hook.h"
+#include "gateway/arbiter/limits.h"
 #include "gateway/arbiter/logger.h"
 #include "gateway/arbiter/notify.h"
 #include "gateway/arbiter/pidfile.h"
@@ -171,8 +172,10 @@ prepare(struct reload *r, struct config *config, unsigned attempts, const char *
 	}
 	if (r->current != NULL)
 		generation_inherit(g, r->current);
+	*reason = limits_raise(config);
 	/* The new children shall have the new log from their start. */
-	*reason = generation_open_logs(g);
+	if (*reason == NULL)
+		*reason = generation_open_logs(g);
 	if (*reason == NULL)
 		*reason = use_log(g);
 	if (*reason == NULL && r->current != NULL)

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "gateway/arbiter/confine.h"
+#include "gateway/arbiter/limits.h"
 #include "gateway/arbiter/privileges.h"
 #include "gateway/common/channel.h"
 #include "gateway/common/clock.h"
@@ -230,7 +231,12 @@ enum exit_status
 trial_run(const struct config *config, worker_fn *load)
 {
 	enum exit_status status = EXIT_DONE;
+	const char *limit = limits_raise(config);
 
+	if (limit != NULL) {
+		fprintf(stderr, "%s\n", limit);
+		status = EXIT_CONFIG;
+	}
 	for (size_t i = 0; i < config->n_apps; i++) {
 		const struct app_settings *app = &config->apps[i];
 		struct verdict v = { .is_good = false };

@@ -12,6 +12,7 @@
 
 #include "gateway/arbiter/hook.h"
 #include "gateway/arbiter/inherited.h"
+#include "gateway/arbiter/limits.h"
 #include "gateway/arbiter/notify.h"
 #include "gateway/arbiter/queues.h"
 #include "gateway/arbiter/signals.h"
@@ -203,6 +204,7 @@ static void __attribute__((noreturn)) become_new(struct listeners *all,
 	signals_unblock(&none);
 	if (!hook_complete(server, SERVER_pre_exec, facts, HOOK_LIMIT_MS))
 		_exit(EXIT_CONFIG);
+	limits_restore();
 	set_environment(all, facts->arbiter);
 	if (chdir(folder) == -1)
 		log_error("USR2: chdir %s: %s", folder, strerror(errno));

@@ -38,6 +38,8 @@ channel_send_fd(struct channel *c, unsigned type, struct slice payload, int fd)
 {
 	int copy = fd != -1 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
 
+	if (fd != -1 && copy == -1)
+		return -1;
 	if (c->fd != -1 && imsg_compose(&c->out, type, payload, copy) == 0)
 		return channel_flush(c);
 	if (copy != -1)

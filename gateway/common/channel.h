@@ -29,7 +29,8 @@ void channel_release(struct channel *c);
  * queue is full; the caller then treats the channel as closed. */
 int channel_send(struct channel *c, unsigned type, struct slice payload);
 
-/* The same with a copy of the descriptor; -1: none. */
+/* The same with a copy of the descriptor; -1: none. When no copy can be had, nothing is
+ * sent. */
 int channel_send_fd(struct channel *c, unsigned type, struct slice payload, int fd);
 
 /* Whether n bytes more, and perhaps a descriptor, leave room in the queue for what is

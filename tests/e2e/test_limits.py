@@ -5,12 +5,14 @@ import re
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
 
-from conftest import SANITIZED, wait_for
+from conftest import ALICORN, SANITIZED, wait_for
+from wire import LIMIT
 
 needs_wrk = pytest.mark.skipif(not shutil.which("wrk"), reason="wrk is not installed")
 not_sanitized = pytest.mark.skipif(SANITIZED, reason="sanitizers need memory of their own")
@@ -112,6 +114,78 @@ def test_limit_that_cannot_be_set(server):
     s = server(limit_files=2147483647, wait=False)
     assert s.wait() == 4
     assert "limit_files: Operation not permitted" in s.log()
+
+
+# ---- Of the arbiter ----
+
+
+def limited(soft, hard):
+    """What starts a program that may have so many descriptors."""
+    return ["sh", "-c", f'ulimit -Sn {soft} && ulimit -Hn {hard} && exec "$@"', "sh"]
+
+
+def files_of(pid):
+    text = Path(f"/proc/{pid}/limits").read_text()
+    return tuple(map(int, re.search(r"^Max open files +(\d+) +(\d+) ", text, re.M).groups()))
+
+
+@not_sanitized
+def test_arbiter_raises_its_limit_of_descriptors_for_its_processes(server):
+    """Nobody else has more for it: not workers, nor hooks, nor the arbiter after this one."""
+    settings = {"workers": 30, "pre_exec": "sh -c 'ulimit -Sn >hook'"}
+    s = server(launcher=limited(64, 1024), **settings)
+    old = s.wait_workers(30)
+    soft, hard = files_of(s.pid)
+    assert 30 * 3 * 2 < soft < 500 and hard == 1024
+    assert files_of(old[0]) == (64, 1024)
+    s.signal(signal.SIGHUP)
+    wait_for(lambda: len(s.workers()) == 30 and not set(old) & set(s.workers()))
+    s.signal(signal.SIGTTIN)
+    s.wait_workers(31)
+    assert files_of(s.pid) == (soft + 6, 1024)
+    s.signal(signal.SIGUSR2)
+    new = int(s.wait_log(r"arbiter (\d+) starts beside")[1])
+    wait_for(lambda: files_of(new) == (soft, hard), what="the new one's limit")
+    assert (s.folder / "hook").read_text() == "64\n"
+    assert "Too many open files" not in s.log()
+    s.signal(signal.SIGTERM)
+    assert s.wait() == 0
+    s.signal(signal.SIGTERM, new)
+    wait_for(lambda: not s.left(), what="the new one gone")
+
+
+def test_limit_of_descriptors_that_cannot_be_raised_so_far(server):
+    """Said before anything is started, by a reload and by --check-config too."""
+    text = (r"server.conf:\d+: workers = 300: the arbiter needs \d+ descriptors, "
+            "and may have no more than 512")
+    s = server(launcher=limited(512, 512), workers=1)
+    (worker,) = s.wait_workers(1)
+    s.configure(workers=300, errorlog="-")
+    s.signal(signal.SIGHUP)
+    s.wait_log("reload failed: .*" + text)
+    assert s.workers() == [worker]
+    for question in [], ["--check-config"]:
+        done = subprocess.run(
+            [*limited(512, 512), ALICORN, "-c", s.folder / "server.conf", *question],
+            capture_output=True, text=True, timeout=LIMIT, cwd=s.folder)
+        assert done.returncode == 1 and re.search(text, done.stderr), done
+    s.stop()
+
+
+@not_sanitized
+def test_log_of_processes_that_took_the_last_descriptors(server):
+    """Those that the logger could not be given at once it is given later."""
+    with tempfile.TemporaryDirectory(prefix="alicorn-") as folder:
+        control = f"{folder}/control"
+        s = server(launcher=limited(512, 512), workers=1, control_socket=control)
+        s.wait_workers(1)
+        subprocess.run([ALICORN.parent / "alicornctl", "-s", control, "scale", "probe", "+200"],
+                       check=True, capture_output=True, timeout=LIMIT)
+        s.wait_log("start of a worker for probe: .*Too many open files", times=2)
+        assert s.get("/log").status == 200
+        s.wait_log("probe says")
+        assert "Bad file descriptor" not in s.log()
+        s.stop()
 
 
 # ---- Memory ----
