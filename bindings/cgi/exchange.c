@@ -174,7 +174,9 @@ begin_program(struct exchange *x)
 		exchange_set(x, EXCHANGE_HEAD);
 	else
 		exchange_fail(x, status_of_error(error), "cannot be run: %s",
-			strerror(error));
+			error == ENOENT ? "it, or the interpreter of its first line, "
+					  "is not there"
+					: strerror(error));
 }
 
 static bool
@@ -297,8 +299,11 @@ judge(struct exchange *x, bool expired)
 		exchange_fail(x, 502, "was killed by signal %d (%s)", p->code,
 			strsignal(p->code));
 	else if (!x->started && p->state == PROGRAM_EXITED)
-		exchange_fail(
-			x, 502, "ended without a response, with status %d", p->code);
+		exchange_fail(x, 502,
+			x->head.len > 0 ? "ended without an empty line behind header "
+					  "fields, with status %d"
+					: "ended without a response, with status %d",
+			p->code);
 	else if (!x->started)
 		exchange_fail(x, 502, "closed its stdout without a response");
 	else

@@ -54,6 +54,14 @@ send_pieces(struct state *s, lua_State *L)
 {
 	size_t n;
 
+	if (!lua_isfunction(L, AT_ITERATOR) &&
+		luaL_getmetafield(L, AT_ITERATOR, "__call") == 0)
+		luaL_error(L,
+			"the application gives a %s for the iterator of the body, not "
+			"a "
+			"function",
+			luaL_typename(L, AT_ITERATOR));
+	lua_settop(L, AT_ITERATOR);
 	for (;;) {
 		lua_pushvalue(L, AT_ITERATOR);
 		lua_call(L, 0, 1);

@@ -111,6 +111,15 @@ def test_an_application_that_is_not_there(said, target, words):
     one(said(*FREE, target, status=4), *words)
 
 
+@pytest.mark.skipif(not ALICORN.with_name("python.so").exists(), reason="built without Python")
+def test_a_package_that_is_not_there(said, tmp_path):
+    """Where it is missing is told before that."""
+    (tmp_path / "bare.py").write_text("\nimport no_such\n")
+    lines = said(*FREE, "bare:app", status=4)
+    assert f'File "{tmp_path}/bare.py", line 2' in "\n".join(lines)
+    one(lines[-1:], "No module named 'no_such'; is it in a virtual environment? venv names that")
+
+
 @pytest.mark.parametrize("target", ["./shop.so", "shop.py", "php:/nowhere", "files:/nowhere"])
 def test_a_file_that_is_not_there(said, target):
     one(said(*FREE, target, status=1), f'TARGET: "{target}": ', "No such file or directory")
