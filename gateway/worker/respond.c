@@ -279,11 +279,20 @@ is_lent(const struct conn *c)
 	return c->routing != NULL && c->routing->front != NULL && c->routing->isolated;
 }
 
+/* A close with unread bytes would take from the client what it has not got yet of the
+ * response. */
+static enum want
+linger(struct conn *c)
+{
+	shutdown(c->watch.fd, SHUT_WR);
+	conn_move(c, CONN_LINGER);
+	return self.settings->linger_timeout > 0 ? WANT_STEP : WANT_CLOSE;
+}
+
 static enum want
 give_back(struct conn *c)
 {
-	return !request_has_input(c->req) && passing_return(c) ? WANT_LEAVE
-							       : WANT_CLOSE;
+	return !request_has_input(c->req) && passing_return(c) ? WANT_LEAVE : linger(c);
 }
 
 static enum want
@@ -297,12 +306,10 @@ next_request(struct conn *c)
 		return is_lent(c) ? give_back(c) : conn_move(c, CONN_IDLE);
 	}
 	/* A client may have sent more before it saw that this is the last response. */
-	bool linger = c->linger || self.leaving || request_has_input(c->req);
-	if (!linger || self.settings->linger_timeout == 0)
+	if (!c->linger && !c->last && !self.leaving && !request_has_input(c->req))
 		return WANT_CLOSE;
 	request_ended(c->req);
-	shutdown(c->watch.fd, SHUT_WR);
-	return conn_move(c, CONN_LINGER);
+	return linger(c);
 }
 
 enum want

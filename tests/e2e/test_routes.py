@@ -411,6 +411,33 @@ def test_users_do_not_read_each_others_requests(serve, tmp_path):
         assert (r.text.split("|")[2], r.field("Connection")) == ("/a/1", "close")
 
 
+@pytest.mark.parametrize("chunked", [False, True], ids=["none", "chunked"])
+def test_the_response_before_a_close_arrives(serve, compile_app, tmp_path, chunked):
+    """What was pipelined behind a request is not answered, and takes nothing from the answer
+    to that one; nor is it a request of the access log."""
+    app = compile_app("""
+        static char text[300000];
+        int al_handle(void *app, struct al_request *req)
+        {
+            (void)app;
+            if (al_start(req, "200 OK", NULL, 0) == -1)
+                return AL_ERROR;
+            return al_write_last(req, text, sizeof(text)) == -1 ? AL_ERROR : AL_DONE;
+        }""")
+    s = serve({"a": {"target": f"c:{app}", "accesslog": tmp_path / "access"},
+               "b": {**LANGUAGES["c"], "user": USERS[0]}}, [{"path": "/b", "app": "b"}, {"app": "a"}])
+    with s.connect(receive_buffer=4096) as c:
+        if chunked:
+            c.ask("/a", "POST", [("Transfer-Encoding", "chunked")])
+            c.send("5\r\nabcde\r\n0\r\n\r\n" + "GET /b HTTP/1.1\r\nHost: t\r\n\r\n" * 1000)
+        else:
+            c.send("GET /a HTTP/1.1\r\nHost: t\r\n\r\n" * 3000)
+        time.sleep(0.3)  # for the close to come before it is read
+        assert len(c.response().body) == 300000
+    wait_for(lambda: (tmp_path / "access").read_text(), what="a line")
+    assert (tmp_path / "access").read_text().count("\n") == 1
+
+
 def test_a_stop_answers_what_is_on_its_way(serve, compile_app):
     app = compile_app("""
         #include <unistd.h>
