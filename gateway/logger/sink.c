@@ -6,9 +6,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "gateway/common/clock.h"
 #include "gateway/logger/resolver.h"
 
-enum { RETRY_MS = 20, RETRY_FAILED_MS = 250 };
+enum {
+	RETRY_MS = 20,
+	RETRY_FAILED_MS = 250,
+	ENDING_MS = 2000, /* for a socket that nobody uses any more, and that fails */
+};
 
 static LIST_HEAD(, sink) all = LIST_HEAD_INITIALIZER(all);
 static struct sink *by_id[SINK_IDS];
@@ -129,8 +134,10 @@ sink_end(uint32_t id)
 {
 	struct sink *s = sink_find(id);
 
-	if (s != NULL)
-		s->is_ending = true;
+	if (s == NULL)
+		return;
+	s->is_ending = true;
+	s->give_up_at = clock_ms() + ENDING_MS;
 }
 
 static void
@@ -235,6 +242,22 @@ sinks_change(uint64_t now, void (*changed)(uint32_t id, uint32_t number))
 	}
 }
 
+static bool
+is_socket(const struct sink *s)
+{
+	return s->class == &sink_class_syslog || s->class == &sink_class_journal;
+}
+
+static bool
+is_over(const struct sink *s, uint64_t now)
+{
+	bool is_hopeless = is_socket(s) && s->is_failing && now >= s->give_up_at;
+
+	if (s->is_ending && has_work(s) && is_hopeless)
+		log_warning("%s: what it did not take is dropped", sink_name(s));
+	return s->is_ending && (!has_work(s) || is_hopeless);
+}
+
 int
 sinks_write(uint64_t now, void (*ended)(uint32_t id))
 {
@@ -246,7 +269,7 @@ sinks_write(uint64_t now, void (*ended)(uint32_t id))
 		let_write(s, now);
 		if (s->retry_at != 0 && s->retry_at < soonest)
 			soonest = s->retry_at;
-		if (s->is_ending && !has_work(s)) {
+		if (is_over(s, now)) {
 			ended(s->facts.id);
 			release(s);
 		}
@@ -262,9 +285,7 @@ sinks_are_done(void)
 	struct sink *s;
 
 	LIST_FOREACH (s, &all, list) {
-		bool is_socket = s->class == &sink_class_syslog ||
-			s->class == &sink_class_journal;
-		if (has_work(s) && !is_socket)
+		if (has_work(s) && !is_socket(s))
 			return false;
 	}
 	return true;

@@ -68,7 +68,8 @@ struct sink {
 	uint64_t lock_refused; /* of clock_ms(): since when; 0: it was not */
 	uint64_t retry_at; /* of clock_ms(): not before */
 	bool is_failing; /* and that was said */
-	bool is_ending; /* once it is empty */
+	bool is_ending; /* once it is empty, */
+	uint64_t give_up_at; /* of clock_ms(): or, a socket, fails still */
 	/* Of syslog. */
 	struct resolver *resolver;
 	struct sockaddr_storage address;

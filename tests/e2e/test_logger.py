@@ -319,6 +319,19 @@ def test_the_journal(server, tmp_path):
         assert int(fields["SYSLOG_PID"]) == s.workers()[0]
 
 
+def test_what_takes_nothing_does_not_stay(server, tmp_path):
+    """A syslog that is not there, once it is not in the configuration any more."""
+    s = server(workers=1)
+    before = len(os.listdir(f"/proc/{s.pid}/fd"))
+    s.configure(workers=1, syslog=True, syslog_addr=f"unix://{tmp_path}/nobody")
+    s.signal(signal.SIGHUP)
+    s.wait_log("syslog .*nobody: (No such file|Permission)")
+    s.configure(workers=1)
+    s.signal(signal.SIGHUP)
+    s.wait_log("syslog .*nobody: what it did not take is dropped")
+    wait_for(lambda: len(os.listdir(f"/proc/{s.pid}/fd")) <= before, what="no more files")
+
+
 def test_two_servers_write_to_one_file(server):
     """After USR2 there are two loggers, too."""
     s = server(workers=2, accesslog="access.log", access_log_format="<%(q)s> %(s)s %(b)s",
