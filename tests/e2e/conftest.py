@@ -246,7 +246,10 @@ def environment(folder, extra=None):
 
 
 def sanitizer_reports(folder):
-    return "\n".join(p.read_text(errors="replace") for p in folder.glob("sanitizer.*"))
+    """What it says of us: now and then the search for leaks fails itself, over a library that
+    is unloaded at the same time, and has found nothing then."""
+    reports = [p.read_text(errors="replace") for p in folder.glob("sanitizer.*")]
+    return "\n".join(r for r in reports if not r.startswith("Tracer caught signal"))
 
 
 @pytest.fixture

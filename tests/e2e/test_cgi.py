@@ -621,7 +621,7 @@ def test_client_that_closes_its_side_with_its_request_is_answered(cgi):
 def test_the_same_where_the_worker_is_held_up(cgi):
     """The end came right behind the request, but is seen late."""
     s = cgi({"a.cgi": "#!/bin/sh\nsleep 0.3\nprintf 'Content-Type: text/plain\\n\\nhello\\n'\n"})
-    worker, = s.workers()
+    worker, = s.wait_workers(1)
     for _ in range(20):
         with s.connect() as client:
             began = time.monotonic()
